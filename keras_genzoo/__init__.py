@@ -1,0 +1,48 @@
+"""keras_genzoo: a model zoo of deep generative models for Keras 3 on TensorFlow."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    raise ImportError(
+        f"keras_genzoo runs on Keras's TensorFlow backend, but KERAS_BACKEND={os.environ['KERAS_BACKEND']!r}. "
+        "Set KERAS_BACKEND=tensorflow before Keras is imported."
+    )
+
+# The registry: public name -> the module that defines it. The contract suite runs over every model here.
+_MODELS = {
+    "Autoencoder": "autoencoders.autoencoder",
+    "DenoisingAutoencoder": "autoencoders.denoising_autoencoder",
+    "VAE": "autoencoders.vae",
+}
+_NAMES = {
+    **_MODELS,
+    "GenerativeModel": "generative_model",
+    "list_presets": "presets",
+}
+_MODULES = ("callbacks", "data", "distributions", "evaluation", "images", "networks", "recipes")
+
+__all__ = [*_NAMES, *_MODULES]
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+# Keras finds a saved model's class only if it was imported, so importing the package imports every model.
+# The command line alone imports what it needs when it needs it: `genzoo --help` must not wait for TensorFlow.
+if Path(sys.argv[0]).stem != "genzoo":
+    for _name in _MODELS:
+        __getattr__(_name)

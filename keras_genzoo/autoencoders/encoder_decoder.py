@@ -1,0 +1,205 @@
+"""What autoencoders share: an encoder, a decoder, a likelihood of images given latents, and the verbs on them."""
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo import distributions, networks, serving
+from keras_genzoo.generative_model import GenerativeModel, positive_integers
+
+
+class EncoderDecoder(GenerativeModel):
+    """Base class of the models that encode images into latents and decode latents into a likelihood of images.
+
+    A subclass adds its `prior`, its objective, and calls `self.build()` once its weights are made.
+
+    Args:
+        image_shape: tuple `(height, width, channels)`.
+        latent_dim: int.
+        num_encoder_outputs: int, numbers the encoder gives for an image.
+        encoder: Keras model or None for the default.
+        decoder: Keras model or None for the default.
+        likelihood: str, one of `distributions.LIKELIHOODS`.
+        num_classes: int or None.
+        **kwargs: `name`, `dtype`, `trainable`.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim,
+        num_encoder_outputs,
+        encoder,
+        decoder,
+        likelihood,
+        num_classes,
+        **kwargs,
+    ):
+        super().__init__(image_shape, num_classes, **kwargs)
+        (self.latent_dim,) = positive_integers("latent_dim", [latent_dim], 1)
+        distributions.check_choice("likelihood", likelihood, distributions.LIKELIHOODS)
+        self.likelihood_family = likelihood
+        num_parameters = self.image_shape[-1] * distributions.LIKELIHOODS[likelihood]
+        self._is_default = {"encoder": encoder is None, "decoder": decoder is None}
+        self.encoder = encoder or networks.encoder(
+            self.image_shape, num_encoder_outputs, self.num_classes, self.dtype_policy
+        )
+        self.decoder = decoder or networks.decoder(
+            self.latent_dim, self.image_shape, num_parameters, self.num_classes, self.dtype_policy
+        )
+        _check_output("encoder", self.encoder, (num_encoder_outputs,))
+        _check_output("decoder", self.decoder, (*self.image_shape[:2], num_parameters))
+        if likelihood == "gaussian":
+            self.log_scale = self.add_weight(name="log_scale", shape=(), initializer="zeros", dtype="float32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "latent_dim": self.latent_dim,
+            # A default network is made anew from the sizes, in the precision its loader runs in.
+            "encoder": None
+            if self._is_default["encoder"]
+            else keras.saving.serialize_keras_object(self.encoder),
+            "decoder": None
+            if self._is_default["decoder"]
+            else keras.saving.serialize_keras_object(self.decoder),
+            "likelihood": self.likelihood_family,
+        }
+
+    def compile(self, optimizer=None, **kwargs):
+        """Compiles with any Keras optimiser; by default Adam at 1e-3."""
+        super().compile(optimizer or keras.optimizers.Adam(1e-3), **kwargs)
+
+    # ---- networks ----
+
+    def encoder_outputs(self, images, labels=None, training=False):
+        """float32 `(n, num_encoder_outputs)`, under any precision."""
+        inputs = images if labels is None else [images, labels]
+        return tf.cast(self.encoder(inputs, training=training), tf.float32)
+
+    def decoder_likelihood(self, latents, labels=None, training=False):
+        """p(x | z) with the batch of latents `(..., n, latent_dim)`, under any precision; see `likelihood`."""
+        batch = tf.shape(latents)[:-1]
+        if labels is not None:
+            labels = tf.reshape(tf.broadcast_to(labels, batch), [-1])
+        flat = tf.reshape(latents, (-1, self.latent_dim))
+        parameters = tf.cast(
+            self.decoder(flat if labels is None else [flat, labels], training=training), tf.float32
+        )
+        if latents.shape.rank != 2:
+            parameters = tf.reshape(parameters, tf.concat([batch, tf.shape(parameters)[1:]], axis=0))
+        if self.likelihood_family == "gaussian":
+            return distributions.gaussian(parameters, tf.exp(self.log_scale))
+        return getattr(distributions, self.likelihood_family)(parameters)
+
+    def code(self, images, labels=None):
+        """The latents `(n, latent_dim)` that stand for images; runs inside a graph."""
+        raise NotImplementedError
+
+    # ---- the verbs ----
+
+    def likelihood(self, latents, labels=None):
+        """p(x | z) as a `tfd.Distribution` with batch `(..., n)` and event `(h, w, c)`.
+
+        Args:
+            latents: float `(..., n, latent_dim)`.
+            labels: ints `(n,)`, for a conditional model.
+        """
+        return self.decoder_likelihood(*self.check_latents(latents, labels))
+
+    @tf.function(reduce_retracing=True)
+    def _code(self, images, labels):
+        return self.code(images, labels)
+
+    def encode(self, images, labels=None):
+        """Codes of images: float32 `(n, latent_dim)`; for a VAE the mean of the posterior.
+
+        Args:
+            images: `(n, h, w, c)`, float in [0, 1] or uint8.
+            labels: ints `(n,)`, for a conditional model.
+        """
+        return self._code(*self.check_images(images, labels))
+
+    def decode(self, latents, labels=None):
+        """Mean images of the likelihood at `latents`: float32 `(n, h, w, c)` in [0, 1].
+
+        Args:
+            latents: float `(n, latent_dim)`.
+            labels: ints `(n,)`, for a conditional model.
+        """
+        return self._generate(*self.check_latents(latents, labels))
+
+    def reconstruct(self, images, labels=None):
+        """`decode(encode(images))`: float32 `(n, h, w, c)` in [0, 1]."""
+        return self.decode(self.encode(images, labels), labels)
+
+    def interpolate(self, a, b, num_steps, labels=None):
+        """Images along the straight line between the codes of a and b.
+
+        Args:
+            a: images `(n, h, w, c)`, where each path starts.
+            b: images `(n, h, w, c)`, where it ends.
+            num_steps: int, at least 2; both ends are included.
+            labels: ints `(n,)`, for a conditional model.
+
+        Returns:
+            float32 `(n, num_steps, h, w, c)`; `images.save_grid` draws a path a row.
+        """
+        if num_steps < 2:
+            raise ValueError(f"`num_steps` must be at least 2, to include both ends; got {num_steps}.")
+        start, end = self.encode(a, labels), self.encode(b, labels)
+        if start.shape != end.shape:
+            raise ValueError(f"`a` and `b` must hold equally many images; got {len(start)} and {len(end)}.")
+        t = tf.linspace(0.0, 1.0, num_steps)[None, :, None]
+        path = start[:, None] * (1 - t) + end[:, None] * t  # (n, num_steps, latent_dim)
+        labels = None if labels is None else tf.repeat(self.check_labels(labels), num_steps)
+        path = self.decode(tf.reshape(path, (-1, self.latent_dim)), labels)
+        return tf.reshape(path, (-1, num_steps, *self.image_shape))
+
+    def draw_noise(self, num_samples, seed):
+        return self.prior.sample(num_samples, seed=seed)  # (num_samples, latent_dim)
+
+    def generate(self, noise, labels=None):
+        return tf.clip_by_value(self.decoder_likelihood(noise, labels).mean(), 0.0, 1.0)
+
+    def call(self, images, labels=None):
+        return self.generate(self.code(images, labels), labels)
+
+    def predict_step(self, data):
+        return self.call(*self.unpack(data))
+
+    def check_latents(self, latents, labels):
+        latents = tf.convert_to_tensor(latents)
+        if not latents.dtype.is_floating or latents.shape.rank < 2 or latents.shape[-1] != self.latent_dim:
+            raise ValueError(
+                f"`latents` must be floating of shape (..., n, {self.latent_dim}); "
+                f"got dtype {latents.dtype.name}, shape {latents.shape}."
+            )
+        return tf.cast(latents, tf.float32), self.check_labels(labels, latents.shape[-2])
+
+    def serving_signatures(self):
+        def encode(images, labels=None):
+            return {"latents": self.code(images, labels)}
+
+        def decode(latents, labels=None):
+            return {"images": self.generate(latents, labels)}
+
+        def reconstruct(images, labels=None):
+            return {"images": self.call(images, labels)}
+
+        images = {"images": tf.TensorSpec([None, *self.image_shape], tf.float32), **self.label_input()}
+        latents = {"latents": tf.TensorSpec([None, self.latent_dim], tf.float32), **self.label_input()}
+        return {
+            **super().serving_signatures(),
+            "encode": serving.Signature(encode, images),
+            "decode": serving.Signature(decode, latents),
+            "reconstruct": serving.Signature(reconstruct, images),
+        }
+
+
+def _check_output(name, network, expected):
+    given = network.output_shape[1:]
+    if tuple(given) != expected:
+        raise ValueError(
+            f"`{name}` must give outputs of shape (n, {', '.join(map(str, expected))}); "
+            f"this one gives (n, {', '.join(map(str, given))})."
+        )

@@ -1,0 +1,83 @@
+"""Pictures while training: what the model draws and reconstructs after each epoch."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo import images as image_convention
+
+
+class _Pictures(keras.callbacks.Callback):
+    """Writes one picture an epoch, `<name>_0001.png` and so on, and an image summary for TensorBoard if asked."""
+
+    def __init__(self, directory, name, log_dir=None):
+        super().__init__()
+        self.directory = Path(directory)
+        self.name = name
+        self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
+
+    def on_epoch_end(self, epoch, logs=None):
+        images = self.draw()
+        image_convention.save_grid(images, self.directory / f"{self.name}_{epoch + 1:04d}.png")
+        if self.writer:
+            with self.writer.as_default():
+                tf.summary.image(self.name, image_convention.grid(images)[None], step=epoch + 1)
+            self.writer.flush()
+
+
+class SampleGrid(_Pictures):
+    """Draws a grid of samples after each epoch, always from the same noise, so that progress can be seen.
+
+    Args:
+        directory: folder for `samples_0001.png` and so on; made where needed.
+        num_samples: int.
+        seed: int32.
+        log_dir: folder for TensorBoard, which then shows the same pictures; None for none.
+    """
+
+    def __init__(self, directory, num_samples=64, seed=0, log_dir=None):
+        super().__init__(directory, "samples", log_dir)
+        self.num_samples = num_samples
+        self.seed = seed
+
+    def draw(self):
+        return sample_grid(self.model, self.num_samples, self.seed)
+
+
+class ReconstructionGrid(_Pictures):
+    """Draws images, and below each what the model makes of it, after each epoch.
+
+    Args:
+        directory: folder for `reconstructions_0001.png` and so on; made where needed.
+        data: a batch as `fit` takes them: images, or `(images, labels)` for a conditional model.
+        log_dir: folder for TensorBoard, which then shows the same pictures; None for none.
+    """
+
+    def __init__(self, directory, data, log_dir=None):
+        super().__init__(directory, "reconstructions", log_dir)
+        self.data = data
+
+    def draw(self):
+        return reconstruction_grid(self.model, self.data)
+
+
+def sample_grid(model, num_samples=64, seed=None):
+    """Samples to draw as a grid; a conditional model gives `(rows, classes, h, w, c)`, one class a column."""
+    if not model.num_classes:
+        return model.sample(num_samples, seed=seed)
+    num_rows = -(-num_samples // model.num_classes)
+    samples = model.sample(num_rows * model.num_classes, list(range(model.num_classes)) * num_rows, seed)
+    return tf.reshape(samples, (num_rows, model.num_classes, *model.image_shape))
+
+
+def reconstruction_grid(model, data, num_columns=16):
+    """Rows of images, each above the row of their reconstructions: `(rows, columns, h, w, c)`."""
+    images, labels = model.unpack(data)
+    num_columns = min(num_columns, len(images))
+    num_rows = len(images) // num_columns
+    pairs = [
+        tf.reshape(part[: num_rows * num_columns], (num_rows, 1, num_columns, *model.image_shape))
+        for part in (images, model.reconstruct(images, labels))
+    ]
+    return tf.reshape(tf.concat(pairs, axis=1), (2 * num_rows, num_columns, *model.image_shape))

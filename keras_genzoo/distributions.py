@@ -1,0 +1,142 @@
+"""Priors and likelihoods: TensorFlow Probability distributions made from parameter tensors.
+
+A likelihood is a distribution of images in [0, 1] with event `(h, w, c)`; a prior, of latents with event `(d,)`.
+"""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+class QuantizedLogistic(tfd.Distribution):
+    """A logistic distribution rounded to the levels 0, 1/(k-1), ..., 1, the outer levels taking the tails.
+
+    The probability of level x is sigmoid(b) - sigmoid(a), with a and b the standardised edges of its bin. It is
+    computed as log sigmoid(b) + log sigmoid(-a) + log(1 - exp(a - b)), which neither overflows nor cancels.
+    Kingma et al. 2016, https://arxiv.org/abs/1606.04934, eq. 26.
+
+    Args:
+        loc: float tensor, the centre in the units of the levels (0..1 covers them).
+        scale: float tensor, positive.
+        num_levels: int, k.
+    """
+
+    def __init__(
+        self, loc, scale, num_levels=256, validate_args=False, allow_nan_stats=True, name="QuantizedLogistic"
+    ):
+        parameters = dict(locals())
+        self._loc, self._scale, self._num_levels = (
+            tf.convert_to_tensor(loc),
+            tf.convert_to_tensor(scale),
+            num_levels,
+        )
+        super().__init__(
+            dtype=self._loc.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=validate_args,
+            allow_nan_stats=allow_nan_stats,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {"loc": tfp.util.ParameterProperties(), "scale": tfp.util.ParameterProperties()}
+
+    def _event_shape(self):
+        return tf.TensorShape([])
+
+    def _event_shape_tensor(self):
+        return tf.constant([], tf.int32)
+
+    def _log_prob(self, x):
+        step = 1 / (self._num_levels - 1)
+        lower, upper = (x - self._loc - step / 2) / self._scale, (x - self._loc + step / 2) / self._scale
+        width = step / self._scale
+        below_upper, above_lower = -tf.nn.softplus(-upper), -tf.nn.softplus(lower)
+        inside = below_upper + above_lower + tfp.math.log1mexp(width)
+        return tf.where(x < step / 2, below_upper, tf.where(x > 1 - step / 2, above_lower, inside))
+
+    def _sample_n(self, n, seed=None):
+        draws = tfd.Logistic(self._loc, self._scale).sample(n, seed=seed)
+        return tf.round(tf.clip_by_value(draws, 0.0, 1.0) * (self._num_levels - 1)) / (self._num_levels - 1)
+
+    def _mean(self):
+        """The mean before rounding, tails cut to [0, 1]: within half a level of the mean over levels."""
+        return self._scale * (
+            tf.nn.softplus(self._loc / self._scale) - tf.nn.softplus((self._loc - 1) / self._scale)
+        )
+
+
+# ---- likelihoods of images given the decoder's output, `(..., h, w, parameters * c)` ----
+
+
+def bernoulli(logits):
+    """Bits. On grey images its log-probability is the cross-entropy, an objective but no density."""
+    return tfd.Independent(tfd.Bernoulli(logits=logits, dtype=tf.float32), 3)
+
+
+def continuous_bernoulli(logits):
+    """Grey levels in [0, 1] with a proper density; Loaiza-Ganem and Cunningham 2019, arxiv.org/abs/1907.06845."""
+    return tfd.Independent(tfd.ContinuousBernoulli(logits=logits), 3)
+
+
+def gaussian(mean, scale):
+    """Real levels with one scale, learned, for all pixels; Rybkin et al. 2021, arxiv.org/abs/2006.13202.
+
+    A scale a pixel would grow without bound in density where a pixel never changes.
+    """
+    return tfd.Independent(tfd.Normal(mean, scale), 3)
+
+
+def quantized_logistic(parameters):
+    """256 levels, so that bits/dim of 8-bit images mean something. The scale of a pixel is at least 1e-3."""
+    loc, raw_scale = tf.split(parameters, 2, axis=-1)
+    return tfd.Independent(QuantizedLogistic(loc + 0.5, 0.2 * tf.nn.softplus(raw_scale) + 1e-3), 3)
+
+
+# name -> how many numbers it takes a channel
+LIKELIHOODS = {"bernoulli": 1, "continuous_bernoulli": 1, "gaussian": 1, "quantized_logistic": 2}
+
+
+# ---- priors of latents ----
+
+
+def diagonal_normal(mean, scale):
+    return tfd.Independent(tfd.Normal(mean, scale), 1)
+
+
+def standard_normal(latent_dim):
+    return diagonal_normal(tf.zeros(latent_dim), tf.ones(latent_dim))
+
+
+def mixture_of_normals(logits, means, scales):
+    """logits `(k,)`, means and scales `(k, d)`."""
+    return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), diagonal_normal(means, scales))
+
+
+PRIORS = ("standard_normal", "mixture", "vamp")
+
+
+def kl_divergence(posterior, prior, latents):
+    """KL(posterior || prior), in closed form where TFP registers one, else its estimate at `latents`.
+
+    Args:
+        posterior: distribution with batch `(n,)`.
+        prior: distribution of the same event.
+        latents: `(n, d)`, draws from the posterior.
+
+    Returns:
+        tensor `(n,)`, nats.
+    """
+    try:
+        return tfd.kl_divergence(posterior, prior)
+    except NotImplementedError:
+        return posterior.log_prob(latents) - prior.log_prob(latents)
+
+
+def check_choice(name, value, choices):
+    """ValueError naming the argument unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")

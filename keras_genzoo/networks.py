@@ -1,0 +1,98 @@
+"""The default networks, plain Keras: an MLP for small images, convolutions otherwise.
+
+Heads compute in float32 under any precision, since log-probabilities are made from them.
+"""
+
+import math
+
+import keras
+from keras import layers
+
+_MLP_LIMIT = 28 * 28  # values an image; above it convolutions take over
+_HIDDEN_UNITS = 300
+_FILTERS = (32, 64, 128, 256)
+_SMALLEST_SIDE = 4  # convolutions halve the image until a side would fall below this
+
+
+def encoder(image_shape, num_outputs, num_classes=None, dtype=None):
+    """images `(n, h, w, c)`, or `[images, labels]` with `num_classes`, to `(n, num_outputs)`.
+
+    Args:
+        image_shape: tuple `(h, w, c)`.
+        num_outputs: int.
+        num_classes: int or None; labels enter as one more channel, a learned map for each class.
+        dtype: Keras dtype policy.
+    """
+    height, width, _ = image_shape
+    images = keras.Input(image_shape, name="images")
+    inputs, x = images, images
+    if num_classes:
+        labels = keras.Input((), dtype="int32", name="labels")
+        label_map = layers.Embedding(num_classes, height * width, dtype=dtype)(labels)
+        x = layers.Concatenate(dtype=dtype)([x, layers.Reshape((height, width, 1), dtype=dtype)(label_map)])
+        inputs = [images, labels]
+    if _is_small(image_shape):
+        x = _gated_mlp(layers.Flatten(dtype=dtype)(x), dtype)
+    else:
+        for filters in _FILTERS[: _num_halvings(image_shape)]:
+            x = layers.Conv2D(filters, 4, strides=2, padding="same", activation="silu", dtype=dtype)(x)
+        x = layers.Flatten(dtype=dtype)(x)
+    return keras.Model(inputs, layers.Dense(num_outputs, dtype="float32", name="head")(x), name="encoder")
+
+
+def decoder(latent_dim, image_shape, num_outputs, num_classes=None, dtype=None):
+    """latents `(n, latent_dim)`, or `[latents, labels]` with `num_classes`, to `(n, h, w, num_outputs)`.
+
+    Args:
+        latent_dim: int.
+        image_shape: tuple `(h, w, c)`.
+        num_outputs: int, numbers a pixel.
+        num_classes: int or None; labels enter as a learned vector beside the latents.
+        dtype: Keras dtype policy.
+    """
+    height, width, _ = image_shape
+    latents = keras.Input((latent_dim,), name="latents")
+    inputs, x = latents, latents
+    if num_classes:
+        labels = keras.Input((), dtype="int32", name="labels")
+        x = layers.Concatenate(dtype=dtype)(
+            [x, layers.Embedding(num_classes, num_classes, dtype=dtype)(labels)]
+        )
+        inputs = [latents, labels]
+    if _is_small(image_shape):
+        x = layers.Dense(height * width * num_outputs, dtype="float32", name="head")(_gated_mlp(x, dtype))
+        return keras.Model(
+            inputs, layers.Reshape((height, width, num_outputs), dtype="float32")(x), name="decoder"
+        )
+    filters = _FILTERS[: _num_halvings(image_shape)]
+    rows, columns = (math.ceil(side / 2 ** len(filters)) for side in (height, width))
+    x = layers.Dense(rows * columns * filters[-1], activation="silu", dtype=dtype)(x)
+    x = layers.Reshape((rows, columns, filters[-1]), dtype=dtype)(x)
+    for width_of_layer in (*reversed(filters[:-1]), filters[0]):
+        x = layers.Conv2DTranspose(
+            width_of_layer, 4, strides=2, padding="same", activation="silu", dtype=dtype
+        )(x)
+    x = layers.Conv2D(num_outputs, 3, padding="same", dtype="float32", name="head")(x)
+    surplus = (rows * 2 ** len(filters) - height, columns * 2 ** len(filters) - width)
+    x = layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype="float32")(x)
+    return keras.Model(inputs, x, name="decoder")
+
+
+def _is_small(image_shape):
+    return math.prod(image_shape) <= _MLP_LIMIT
+
+
+def _num_halvings(image_shape):
+    halvings = (
+        int(math.log2(min(image_shape[:2]) / _SMALLEST_SIDE)) if min(image_shape[:2]) > _SMALLEST_SIDE else 0
+    )
+    return max(1, min(halvings, len(_FILTERS)))
+
+
+def _gated_mlp(x, dtype):
+    """Two hidden layers of gated units, h = a * sigmoid(b); Dauphin et al. 2017, arxiv.org/abs/1612.08083."""
+    for _ in range(2):
+        values = layers.Dense(_HIDDEN_UNITS, dtype=dtype)(x)
+        gates = layers.Dense(_HIDDEN_UNITS, activation="sigmoid", dtype=dtype)(x)
+        x = layers.Multiply(dtype=dtype)([values, gates])
+    return x

@@ -1,0 +1,222 @@
+"""Presets: a model as a folder of `config.json`, `model.weights.h5` and `metadata.json`, as in KerasHub.
+
+Loading one never runs anything from it: the configuration may name Keras's and this package's classes only.
+This module imports TensorFlow only to load or save, so that presets can be listed at once.
+"""
+
+import contextlib
+import difflib
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
+
+# Shipped inside the package by the wheel, beside it in a checkout.
+_BUILTIN = next(
+    folder
+    for folder in (Path(__file__).parent / "pretrained", Path(__file__).parent.parent / "pretrained", None)
+    if folder is None or folder.is_dir()
+)
+
+# Where Keras's own building blocks say they come from, and the layers among them that run code, or read files,
+# which their configuration names.
+_KERAS_MODULES = ("keras", "keras.layers", "keras.models", "keras.initializers", "keras.regularizers",
+                  "keras.constraints", "keras.dtype_policies", "keras.src.models.functional",
+                  "keras.src.models.sequential", "keras.src.ops.numpy", "keras.src.ops.nn")  # fmt: skip
+_UNSAFE = {
+    "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
+    "StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup",
+}  # fmt: skip
+_PLAIN = {"__tensor__", "__numpy__", "__keras_tensor__", "__ellipsis__", "__slice__"}
+
+
+class classproperty(property):
+    """A property read on the class."""
+
+    def __get__(self, instance, owner=None):
+        return self.fget(owner)
+
+
+def list_presets(class_name=None):
+    """The built-in presets.
+
+    Args:
+        class_name: str, only the presets of this model class; by default all.
+
+    Returns:
+        dict, preset name to its metadata (`class_name`, `num_parameters`, `figures` and so on).
+    """
+    found = {}
+    for folder in sorted(_BUILTIN.iterdir()) if _BUILTIN else []:
+        if (folder / METADATA).is_file():
+            metadata = json.loads((folder / METADATA).read_text())
+            if class_name in (None, metadata["class_name"]):
+                found[folder.name] = metadata
+    return found
+
+
+def find(preset):
+    """The folder of a preset given by built-in name or by path; ValueError names the nearest names otherwise."""
+    if _BUILTIN and (_BUILTIN / str(preset) / METADATA).is_file():
+        return _BUILTIN / str(preset)
+    folder = Path(preset)
+    if not folder.is_dir():
+        names = list(list_presets())
+        near = difflib.get_close_matches(str(preset), names) or names
+        raise ValueError(
+            f"unknown preset {str(preset)!r}: neither a built-in name nor a folder. "
+            f"Nearest names: {', '.join(near) or 'there are none'}."
+        )
+    missing = [name for name in (CONFIG, WEIGHTS, METADATA) if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"`preset` folder {str(folder)!r} is not complete: {', '.join(missing)} missing. "
+            "Write it with model.save_to_preset(path), or copy all three files."
+        )
+    return folder
+
+
+def load(preset, expected_class, load_weights=True, dtype=None):
+    """Builds the model of a preset; see `GenerativeModel.from_preset`."""
+    folder = find(preset)
+    metadata = _read_json(folder / METADATA)
+    for name, digest in metadata.get("sha256", {}).items():
+        if name not in (CONFIG, WEIGHTS):
+            raise ValueError(
+                f"{METADATA} of preset {str(preset)!r} lists a file that is no part of a preset: {name!r}."
+            )
+        if _sha256(folder / name) != digest:
+            raise ValueError(
+                f"{name} of preset {str(preset)!r} is damaged: its SHA-256 is not the one in {METADATA}. "
+                "Copy the preset again."
+            )
+    config = _read_json(folder / CONFIG)
+
+    import keras
+
+    import keras_genzoo
+    from keras_genzoo.generative_model import GenerativeModel
+
+    for name in keras_genzoo._MODELS:  # register every class of the zoo, also under the command line
+        getattr(keras_genzoo, name)
+    _refuse_foreign_code(config)
+    name = config.get("class_name") if isinstance(config, dict) else None
+    cls = keras.saving.get_registered_object(config.get("registered_name", "")) if name else None
+    if not (isinstance(cls, type) and issubclass(cls, GenerativeModel)):
+        raise ValueError(
+            f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}."
+        )
+    if not issubclass(cls, expected_class):
+        raise ValueError(
+            f"preset {str(preset)!r} holds a {name}, not a {expected_class.__name__}. Use "
+            f"{name}.from_preset or GenerativeModel.from_preset."
+        )
+    # Weights are float32; the precision to run in is the loader's choice, not the writer's.
+    arguments = {**config["config"], "dtype": dtype or keras.config.dtype_policy().name}
+    model = cls.from_config(arguments)
+    if load_weights:
+        try:
+            model.load_weights(folder / WEIGHTS)
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(
+                f"{WEIGHTS} of preset {str(preset)!r} does not fit its {CONFIG}: {error}"
+            ) from error
+    return model
+
+
+def save(model, path, **metadata):
+    """Writes the preset folder of a model; see `GenerativeModel.save_to_preset`.
+
+    Args:
+        model: a `GenerativeModel`.
+        path: the folder to write.
+        **metadata: JSON values to keep beside the ones written here, such as measured figures.
+    """
+    import keras
+
+    from keras_genzoo import __version__
+
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or (path / METADATA).is_file())):
+        raise FileExistsError(f"{str(path)!r} exists and is not a preset folder; choose another `path`.")
+    config = keras.saving.serialize_keras_object(model)
+    config = {key: config[key] for key in ("module", "class_name", "registered_name", "config")}
+    _refuse_foreign_code(config)  # what could not be loaded is not written
+    bare = type(model).from_config(config["config"])  # no optimiser, whose state would treble the file
+    bare.set_weights(model.get_weights())
+    with replaced_folder(path) as unfinished:
+        (unfinished / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        bare.save_weights(unfinished / WEIGHTS)
+        facts = {
+            "class_name": type(model).__name__,
+            "num_parameters": model.count_params(),
+            "keras_version": keras.version(),
+            "keras_genzoo_version": __version__,
+            **metadata,
+            "sha256": {name: _sha256(unfinished / name) for name in (CONFIG, WEIGHTS)},
+        }
+        (unfinished / METADATA).write_text(json.dumps(facts, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def replaced_folder(path):
+    """A new folder to fill, which takes the place of `path` only when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+        unfinished = Path(scratch) / "new"
+        unfinished.mkdir()
+        yield unfinished
+        if path.exists():
+            path.rename(Path(scratch) / "old")
+        unfinished.rename(path)
+
+
+def _read_json(path):
+    try:
+        value = json.loads(path.read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path.name} in {str(path.parent)!r} is damaged: {error}. Copy the preset again."
+        ) from None
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"{path.name} in {str(path.parent)!r} is damaged: not a JSON object. Copy the preset again."
+        )
+    return value
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _refuse_foreign_code(config):
+    """Raises ValueError if a configuration names anything but safe classes of Keras and of this package."""
+    if isinstance(config, list):
+        for value in config:
+            _refuse_foreign_code(value)
+    if not isinstance(config, dict):
+        return
+    for value in config.values():
+        _refuse_foreign_code(value)
+    name = config.get("class_name")
+    if name is None or "config" not in config or name in _PLAIN:
+        return
+    registered = config.get("registered_name")
+    module = config.get("module")
+    ours = str(registered).startswith("keras_genzoo>")
+    keras_class = module in _KERAS_MODULES and registered in (None, name) and name not in _UNSAFE
+    keras_function = name == "function" and module == "builtins" and _is_keras_activation(config["config"])
+    if not (ours or keras_class or keras_function):
+        raise ValueError(
+            f"a preset may name only classes of keras_genzoo and Keras that run no foreign code; this one names "
+            f"class_name={name!r}, module={module!r}, config={str(config['config'])[:80]!r}."
+        )
+
+
+def _is_keras_activation(name):
+    import keras
+
+    return isinstance(name, str) and callable(getattr(keras.activations, name, None))

@@ -1,0 +1,122 @@
+"""Recipes: a model, its data, its optimiser, how long to train, and the published figure to reach.
+
+A recipe is data. `genzoo train NAME` (keras_genzoo/runs.py) makes a run of it. Nothing here imports TensorFlow.
+"""
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A Keras optimiser.
+
+    Attributes:
+        name: class in `keras.optimizers`.
+        learning_rate: float, the initial one.
+        cosine_decay: bool, decay to 0 along a cosine over the whole run.
+        arguments: further arguments of the class.
+    """
+
+    name: str = "Adam"
+    learning_rate: float = 1e-3
+    cosine_decay: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, num_steps):
+        import keras
+
+        rate = self.learning_rate
+        if self.cosine_decay:
+            rate = keras.optimizers.schedules.CosineDecay(rate, num_steps)
+        return getattr(keras.optimizers, self.name)(learning_rate=rate, **self.arguments)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure from the literature.
+
+    Attributes:
+        value: float.
+        what: the measure, its unit and how it was taken.
+        source: paper.
+    """
+
+    value: float
+    what: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train one model.
+
+    Attributes:
+        model: name of a class in `keras_genzoo`.
+        arguments: of that class, beside `image_shape` and `num_classes`, which the data give.
+        dataset: name for `data.load`.
+        data_options: further arguments of `data.load`; `labels=True` makes the model conditional.
+        optimizers: argument of `compile` -> `Optimizer`.
+        epochs: int.
+        batch_size: int.
+        num_importance_samples: int, draws of the likelihood bound reported on the test split; None for models
+            without one.
+        published: figures to reach, the most comparable first.
+    """
+
+    model: str
+    dataset: str
+    epochs: int
+    batch_size: int = 128
+    arguments: dict[str, Any] = field(default_factory=dict)
+    data_options: dict[str, Any] = field(default_factory=dict)
+    optimizers: dict[str, Optimizer] = field(default_factory=lambda: {"optimizer": Optimizer()})
+    num_importance_samples: int | None = None
+    published: tuple[Published, ...] = ()
+
+
+RECIPES = {
+    "vae_digits": Recipe(
+        model="VAE",
+        arguments={"latent_dim": 10},
+        dataset="digits",
+        data_options={"binarize": "stochastic"},
+        optimizers={"optimizer": Optimizer(learning_rate=2e-3, cosine_decay=True)},
+        epochs=50,
+        num_importance_samples=500,
+    ),
+    "vae_mnist": Recipe(
+        model="VAE",
+        arguments={"latent_dim": 40, "kl_warmup_steps": 4690},  # 10 epochs
+        dataset="mnist",
+        data_options={"binarize": "stochastic"},
+        optimizers={"optimizer": Optimizer(cosine_decay=True)},
+        epochs=100,
+        num_importance_samples=500,
+        published=(
+            Published(
+                86.76,
+                "nats, -log p(x) by the 5,000-sample bound, VAE, dynamically binarised MNIST test set",
+                "Burda et al. 2016, https://arxiv.org/abs/1509.00519, table 1",
+            ),
+            Published(84.78, "nats, the same for IWAE with 50 samples", "Burda et al. 2016, table 1"),
+        ),
+    ),
+    "vae_fashion_mnist": Recipe(
+        model="VAE",
+        arguments={"latent_dim": 40, "likelihood": "quantized_logistic", "kl_warmup_steps": 4690},
+        dataset="fashion_mnist",
+        optimizers={"optimizer": Optimizer(cosine_decay=True)},
+        epochs=100,
+        num_importance_samples=500,
+    ),
+}
+
+
+def get(name):
+    """The recipe of that name; ValueError with the nearest names otherwise."""
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES) or list(RECIPES)
+        raise ValueError(f"unknown recipe {name!r}. Nearest names: {', '.join(near)}.")
+    return RECIPES[name]
