@@ -22,9 +22,7 @@ def main():
       genzoo list
       genzoo train vae_digits
     """
-    os.environ.setdefault(
-        "TF_CPP_MIN_LOG_LEVEL", "2"
-    )  # TensorFlow's start-up notes hide the command's own lines
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes hide the command's own lines
 
 
 @main.command()
@@ -38,12 +36,8 @@ def main():
     type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
     help="Keras dtype policy.  [default: float32]",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of weights, orders and noise.  [default: 0]"
-)
-@click.option(
-    "--resume", is_flag=True, help="Go on with the run in the output folder after its last finished epoch."
-)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of weights, orders and noise.  [default: 0]")
+@click.option("--resume", is_flag=True, help="Go on with the run in the output folder after its last finished epoch.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the output folder.")
 def train(recipe, output, resume, overwrite, **overrides):
     """Train RECIPE (see `genzoo list`); leaves pictures, figures, a preset and a SavedModel."""
@@ -61,9 +55,7 @@ def train(recipe, output, resume, overwrite, **overrides):
 @main.command()
 @click.argument("preset_or_run")
 @click.option("--num-samples", type=click.IntRange(1), default=64, show_default=True)
-@click.option(
-    "--label", type=int, help="Class to draw, for a conditional model; by default one class a column."
-)
+@click.option("--label", type=int, help="Class to draw, for a conditional model; by default one class a column.")
 @click.option("--seed", type=click.IntRange(-(2**31), 2**31 - 1), help="The same seed draws the same images.")
 @click.option("--output", type=click.Path(path_type=Path), default="samples.png", show_default=True)
 def sample(preset_or_run, num_samples, label, seed, output):
@@ -92,9 +84,7 @@ def evaluate(preset_or_run, num_importance_samples):
         folder = runs.resolve(preset_or_run)
         facts = json.loads((folder / presets.METADATA).read_text())
         if "recipe" not in facts:
-            raise ValueError(
-                f"preset {preset_or_run!r} does not say by which recipe and on which data it was trained."
-            )
+            raise ValueError(f"preset {preset_or_run!r} does not say by which recipe and on which data it was trained.")
         recipe = recipes.get(facts["recipe"])
         model = _load(preset_or_run)
         model.compile()
@@ -105,9 +95,7 @@ def evaluate(preset_or_run, num_importance_samples):
 
 @main.command()
 @click.argument("preset_or_run")
-@click.option(
-    "--output", type=click.Path(path_type=Path), required=True, help="Writes OUTPUT/<name>/<version>/."
-)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Writes OUTPUT/<name>/<version>/.")
 @click.option("--version", type=click.IntRange(1), help="By default the next free number.")
 def export(preset_or_run, output, version):
     """Export PRESET_OR_RUN as a SavedModel in the folder layout of TensorFlow Serving."""
@@ -126,9 +114,7 @@ def list_():
 
     click.echo("Recipes (genzoo train NAME):")
     for name, recipe in recipes.RECIPES.items():
-        aim = (
-            f"; published {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
-        )
+        aim = f"; published {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
         click.echo(f"  {name:20} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
     click.echo("\nPresets (genzoo sample NAME):")
     for name, facts in presets.list_presets().items():

@@ -22,9 +22,7 @@ class QuantizedLogistic(tfd.Distribution):
         num_levels: int, k.
     """
 
-    def __init__(
-        self, loc, scale, num_levels=256, validate_args=False, allow_nan_stats=True, name="QuantizedLogistic"
-    ):
+    def __init__(self, loc, scale, num_levels=256, validate_args=False, allow_nan_stats=True, name="QuantizedLogistic"):
         parameters = dict(locals())
         self._loc, self._scale, self._num_levels = (
             tf.convert_to_tensor(loc),
@@ -64,9 +62,7 @@ class QuantizedLogistic(tfd.Distribution):
 
     def _mean(self):
         """The mean before rounding, tails cut to [0, 1]: within half a level of the mean over levels."""
-        return self._scale * (
-            tf.nn.softplus(self._loc / self._scale) - tf.nn.softplus((self._loc - 1) / self._scale)
-        )
+        return self._scale * (tf.nn.softplus(self._loc / self._scale) - tf.nn.softplus((self._loc - 1) / self._scale))
 
 
 # ---- likelihoods of images given the decoder's output, `(..., h, w, parameters * c)` ----

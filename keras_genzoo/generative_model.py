@@ -172,9 +172,7 @@ class GenerativeModel(keras.Model):
                 "One-hot labels become integers with tf.argmax(labels, axis=-1)."
             )
         if num_expected is not None and tf.executing_eagerly() and len(labels) != num_expected:
-            raise ValueError(
-                f"`{name}` must hold one label an example: expected {num_expected}, got {len(labels)}."
-            )
+            raise ValueError(f"`{name}` must hold one label an example: expected {num_expected}, got {len(labels)}.")
         if tf.executing_eagerly():
             with image_convention.clear_errors():
                 labels = self._check_label_values(labels, name)
@@ -225,11 +223,14 @@ class GenerativeModel(keras.Model):
         elif validation_data is not None:
             validation_data = self._check_data(*validation_data, name="validation_data")
         with image_convention.clear_errors():
+            kwargs["callbacks"] = _with_refusal_of_empty_data(kwargs.get("callbacks"))
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """`keras.Model.evaluate`, with the data `fit` takes."""
-        x, y = (x, y) if kwargs.get("_use_cached_eval_dataset") else self._check_data(x, y)
+        if not kwargs.get("_use_cached_eval_dataset"):  # else it comes from `fit`, which has checked it
+            x, y = self._check_data(x, y)
+            kwargs["callbacks"] = _with_refusal_of_empty_data(kwargs.get("callbacks"))
         with image_convention.clear_errors():
             return super().evaluate(x, y, *args, **kwargs)
 
@@ -247,13 +248,17 @@ class GenerativeModel(keras.Model):
             optimizer: Keras optimiser, built on `variables`.
             variables: list of variables.
         """
-        replicas = tf.distribute.get_replica_context()
-        num_examples = tf.cast(tf.shape(loss)[0], loss.dtype)
-        if replicas.num_replicas_in_sync > 1:
-            num_examples = replicas.all_reduce(tf.distribute.ReduceOp.SUM, num_examples)
+        num_examples = self.sum_over_replicas(tf.cast(tf.shape(loss)[0], loss.dtype))
         weights = optimizer.scale_loss(tf.ones_like(loss) / num_examples)
         gradients = tape.gradient(loss, variables, output_gradients=weights)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    def sum_over_replicas(self, tensor):
+        """The sum of a tensor over all replicas, the same on each of them."""
+        replicas = tf.distribute.get_replica_context()
+        if replicas.num_replicas_in_sync == 1:
+            return tensor
+        return replicas.all_reduce(tf.distribute.ReduceOp.SUM, tensor)
 
     def track(self, **terms):
         """Adds each term, `(n,)` values or a scalar, to its epoch mean; returns the means so far."""
@@ -261,9 +266,7 @@ class GenerativeModel(keras.Model):
             self._means[name].update_state(value)
         results = {name: mean.result() for name, mean in self._means.items()}
         if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            return {
-                name: result[None] for name, result in results.items()
-            }  # Keras reduces along an axis there
+            return {name: result[None] for name, result in results.items()}  # Keras reduces along an axis there
         return results
 
     def next_seed(self):
@@ -324,9 +327,7 @@ class GenerativeModel(keras.Model):
         if labels is not None and self.num_classes is None:
             raise ValueError(f"`labels` given, but this {type(self).__name__} was built without num_classes.")
         labels = self.check_labels(labels, num_samples)
-        noise = self._draw_noise(
-            tf.constant(num_samples), self.next_seed() if seed is None else stateless_seed(seed)
-        )
+        noise = self._draw_noise(tf.constant(num_samples), self.next_seed() if seed is None else stateless_seed(seed))
         batches = [
             self._generate(noise[i : i + batch_size], None if labels is None else labels[i : i + batch_size])
             for i in range(0, num_samples, batch_size)
@@ -363,6 +364,40 @@ class GenerativeModel(keras.Model):
             FileExistsError: if that version exists already.
         """
         return serving.export(self, path, version)
+
+
+class _RefuseEmptyData(keras.callbacks.Callback):
+    """Raises where a data set whose length is not known beforehand turns out to hold no batch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.num_train_batches = 0
+
+    def on_test_begin(self, logs=None):
+        self.num_test_batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.num_train_batches += 1
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.num_test_batches += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check(self.num_train_batches, "x")
+
+    def on_test_end(self, logs=None):
+        self._check(self.num_test_batches, "the evaluation data")
+
+    def _check(self, num_batches, name):
+        if not num_batches:
+            raise ValueError(f"{name} is an empty data set: it gave no batch to work on.")
+
+
+def _with_refusal_of_empty_data(callbacks):
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    if isinstance(callbacks, keras.callbacks.Callback):
+        callbacks = [callbacks]
+    return [_RefuseEmptyData(), *(callbacks or [])]
 
 
 def stateless_seed(seed):

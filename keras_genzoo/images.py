@@ -52,14 +52,10 @@ def check_spec(shape, dtype, image_shape, name="images"):
         if shape.rank == 3 and tuple(shape)[1:] == image_shape[:2]:
             hint = " Add the channel axis: images[..., None]."
         elif shape.rank == 3 and tuple(shape) == tuple(image_shape):
-            hint = (
-                " This looks like one image or an unbatched data set: use images[None] or dataset.batch(128)."
-            )
+            hint = " This looks like one image or an unbatched data set: use images[None] or dataset.batch(128)."
         elif shape.rank == 4:
             hint = " Resize the images, or build the model with their image_shape."
-        raise ValueError(
-            f"`{name}` must have shape (n, {', '.join(map(str, image_shape))}); got {given}.{hint}"
-        )
+        raise ValueError(f"`{name}` must have shape (n, {', '.join(map(str, image_shape))}); got {given}.{hint}")
     if not (dtype.is_floating or dtype == tf.uint8):
         raise ValueError(
             f"`{name}` must be floating in [0, 1] or uint8 in 0..255; got dtype {dtype.name}. "

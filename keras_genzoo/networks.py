@@ -55,23 +55,17 @@ def decoder(latent_dim, image_shape, num_outputs, num_classes=None, dtype=None):
     inputs, x = latents, latents
     if num_classes:
         labels = keras.Input((), dtype="int32", name="labels")
-        x = layers.Concatenate(dtype=dtype)(
-            [x, layers.Embedding(num_classes, num_classes, dtype=dtype)(labels)]
-        )
+        x = layers.Concatenate(dtype=dtype)([x, layers.Embedding(num_classes, num_classes, dtype=dtype)(labels)])
         inputs = [latents, labels]
     if _is_small(image_shape):
         x = layers.Dense(height * width * num_outputs, dtype="float32", name="head")(_gated_mlp(x, dtype))
-        return keras.Model(
-            inputs, layers.Reshape((height, width, num_outputs), dtype="float32")(x), name="decoder"
-        )
+        return keras.Model(inputs, layers.Reshape((height, width, num_outputs), dtype="float32")(x), name="decoder")
     filters = _FILTERS[: _num_halvings(image_shape)]
     rows, columns = (math.ceil(side / 2 ** len(filters)) for side in (height, width))
     x = layers.Dense(rows * columns * filters[-1], activation="silu", dtype=dtype)(x)
     x = layers.Reshape((rows, columns, filters[-1]), dtype=dtype)(x)
     for width_of_layer in (*reversed(filters[:-1]), filters[0]):
-        x = layers.Conv2DTranspose(
-            width_of_layer, 4, strides=2, padding="same", activation="silu", dtype=dtype
-        )(x)
+        x = layers.Conv2DTranspose(width_of_layer, 4, strides=2, padding="same", activation="silu", dtype=dtype)(x)
     x = layers.Conv2D(num_outputs, 3, padding="same", dtype="float32", name="head")(x)
     surplus = (rows * 2 ** len(filters) - height, columns * 2 ** len(filters) - width)
     x = layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype="float32")(x)
@@ -83,9 +77,7 @@ def _is_small(image_shape):
 
 
 def _num_halvings(image_shape):
-    halvings = (
-        int(math.log2(min(image_shape[:2]) / _SMALLEST_SIDE)) if min(image_shape[:2]) > _SMALLEST_SIDE else 0
-    )
+    halvings = int(math.log2(min(image_shape[:2]) / _SMALLEST_SIDE)) if min(image_shape[:2]) > _SMALLEST_SIDE else 0
     return max(1, min(halvings, len(_FILTERS)))
 
 

@@ -105,9 +105,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
     name = config.get("class_name") if isinstance(config, dict) else None
     cls = keras.saving.get_registered_object(config.get("registered_name", "")) if name else None
     if not (isinstance(cls, type) and issubclass(cls, GenerativeModel)):
-        raise ValueError(
-            f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}."
-        )
+        raise ValueError(f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}.")
     if not issubclass(cls, expected_class):
         raise ValueError(
             f"preset {str(preset)!r} holds a {name}, not a {expected_class.__name__}. Use "
@@ -120,9 +118,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
         try:
             model.load_weights(folder / WEIGHTS)
         except (OSError, KeyError, ValueError) as error:
-            raise ValueError(
-                f"{WEIGHTS} of preset {str(preset)!r} does not fit its {CONFIG}: {error}"
-            ) from error
+            raise ValueError(f"{WEIGHTS} of preset {str(preset)!r} does not fit its {CONFIG}: {error}") from error
     return model
 
 
@@ -178,13 +174,9 @@ def _read_json(path):
     try:
         value = json.loads(path.read_text())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path.name} in {str(path.parent)!r} is damaged: {error}. Copy the preset again."
-        ) from None
+        raise ValueError(f"{path.name} in {str(path.parent)!r} is damaged: {error}. Copy the preset again.") from None
     if not isinstance(value, dict):
-        raise ValueError(
-            f"{path.name} in {str(path.parent)!r} is damaged: not a JSON object. Copy the preset again."
-        )
+        raise ValueError(f"{path.name} in {str(path.parent)!r} is damaged: not a JSON object. Copy the preset again.")
     return value
 
 

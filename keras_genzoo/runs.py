@@ -57,9 +57,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     _write_json(output / SETTINGS, settings)
     finished = _finished_epochs(output)
     for _ in range(finished):
-        iter(
-            train_set
-        )  # each new iterator draws the orders and bits of the next epoch, so a resumed run goes on
+        iter(train_set)  # each new iterator draws the orders and bits of the next epoch, so a resumed run goes on
     if finished:
         report(f"Resuming after epoch {finished} of {settings['epochs']}.")
         _keep_rows(output / "history.csv", finished)
@@ -70,9 +68,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         callbacks=[
             keras.callbacks.CSVLogger(output / "history.csv", append=finished > 0),
             callbacks.SampleGrid(output / "pictures"),
-            keras.callbacks.BackupAndRestore(
-                output / BACKUP, double_checkpoint=True, delete_checkpoint=False
-            ),
+            keras.callbacks.BackupAndRestore(output / BACKUP, double_checkpoint=True, delete_checkpoint=False),
         ],
     )
     _finish(model, recipe, settings, test_set, output, report)
@@ -163,9 +159,7 @@ def _settings(recipe_name, recipe, output, overrides, resume, overwrite):
         changed = [key for key in given if key != "epochs" and given[key] != old[key]]
         if old["recipe"] != recipe_name or changed:
             what = ", ".join(changed) or f"the recipe ({old['recipe']})"
-            raise ValueError(
-                f"cannot resume the run in {str(output)!r} with another value of {what}; leave it out."
-            )
+            raise ValueError(f"cannot resume the run in {str(output)!r} with another value of {what}; leave it out.")
         return {**old, **given}
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         if not holds_run:

@@ -25,17 +25,13 @@ def export(model, path, version=None):
     """Writes the next (or the given) version of a model; see `GenerativeModel.export`."""
     path = Path(path)
     if version is None:
-        taken = (
-            [int(entry.name) for entry in path.glob("*") if entry.name.isdecimal()] if path.is_dir() else []
-        )
+        taken = [int(entry.name) for entry in path.glob("*") if entry.name.isdecimal()] if path.is_dir() else []
         version = max(taken, default=0) + 1
     if not isinstance(version, int) or version < 1:
         raise ValueError(f"`version` must be a positive integer; got {version!r}.")
     target = path / str(version)
     if target.exists():
-        raise FileExistsError(
-            f"version {version} exists in {str(path)!r}; choose another `version`, or leave it out."
-        )
+        raise FileExistsError(f"version {version} exists in {str(path)!r}; choose another `version`, or leave it out.")
     archive = keras.export.ExportArchive()
     for name, signature in model.serving_signatures().items():
         archive.add_endpoint(name, _named(signature))

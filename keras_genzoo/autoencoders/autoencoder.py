@@ -15,9 +15,7 @@ from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
 from keras_genzoo.distributions import tfd
 
 _MOMENTUM = 0.99  # of the running moments of the codes, as BatchNormalization's
-_JITTER = (
-    1e-4  # variance added to each dimension of the codes, so that unused ones keep the covariance positive
-)
+_JITTER = 1e-4  # variance added to each dimension of the codes, so that unused ones keep the covariance positive
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
@@ -47,10 +45,8 @@ class Autoencoder(EncoderDecoder):
         num_classes=None,
         **kwargs,
     ):
-        super().__init__(
-            image_shape, latent_dim, latent_dim, encoder, decoder, likelihood, num_classes, **kwargs
-        )
-        moment = {"trainable": False, "dtype": "float32", "aggregation": "mean"}
+        super().__init__(image_shape, latent_dim, latent_dim, encoder, decoder, likelihood, num_classes, **kwargs)
+        moment = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
         self.code_mean = self.add_weight(name="code_mean", shape=(latent_dim,), initializer="zeros", **moment)
         self.code_second_moment = self.add_weight(
             name="code_second_moment", shape=(latent_dim, latent_dim), initializer="identity", **moment
@@ -79,15 +75,15 @@ class Autoencoder(EncoderDecoder):
         return self.encoder_outputs(images, labels)
 
     def _fit_prior(self, codes):
-        second_moments = codes[:, :, None] * codes[:, None, :]  # (n, d, d)
-        for average, values in ((self.code_mean, codes), (self.code_second_moment, second_moments)):
-            average.assign(_MOMENTUM * average + (1 - _MOMENTUM) * tf.reduce_mean(values, axis=0))
+        num_codes = self.sum_over_replicas(tf.cast(tf.shape(codes)[0], tf.float32))
+        mean = self.sum_over_replicas(tf.reduce_sum(codes, axis=0)) / num_codes
+        second_moment = self.sum_over_replicas(tf.matmul(codes, codes, transpose_a=True)) / num_codes  # (d, d)
+        for average, value in ((self.code_mean, mean), (self.code_second_moment, second_moment)):
+            average.assign(_MOMENTUM * average + (1 - _MOMENTUM) * value)
 
     @property
     def prior(self):
         """`tfd.Distribution` with event `(latent_dim,)`: the normal distribution fitted to the codes."""
         mean = tf.convert_to_tensor(self.code_mean)
-        covariance = (
-            self.code_second_moment - mean[:, None] * mean[None, :] + _JITTER * tf.eye(self.latent_dim)
-        )
+        covariance = self.code_second_moment - mean[:, None] * mean[None, :] + _JITTER * tf.eye(self.latent_dim)
         return tfd.MultivariateNormalTriL(mean, tf.linalg.cholesky(covariance))

@@ -42,9 +42,7 @@ class DenoisingAutoencoder(Autoencoder):
         """A draw from q(corrupted | clean), float32 `(n, h, w, c)` in [0, 1]."""
         num_images = tf.shape(clean)[0]
         if self.corruption == "gaussian":
-            noise = self.draw(
-                lambda n, seed: tf.random.stateless_normal((n, *self.image_shape), seed), num_images
-            )
+            noise = self.draw(lambda n, seed: tf.random.stateless_normal((n, *self.image_shape), seed), num_images)
             return tf.clip_by_value(clean + self.corruption_level * noise, 0.0, 1.0)
         pixels = (*self.image_shape[:2], 1)  # all channels of a pixel go together
         u = self.draw(lambda n, seed: tf.random.stateless_uniform((n, *pixels), seed), num_images)

@@ -56,12 +56,8 @@ class EncoderDecoder(GenerativeModel):
             **super().get_config(),
             "latent_dim": self.latent_dim,
             # A default network is made anew from the sizes, in the precision its loader runs in.
-            "encoder": None
-            if self._is_default["encoder"]
-            else keras.saving.serialize_keras_object(self.encoder),
-            "decoder": None
-            if self._is_default["decoder"]
-            else keras.saving.serialize_keras_object(self.decoder),
+            "encoder": None if self._is_default["encoder"] else keras.saving.serialize_keras_object(self.encoder),
+            "decoder": None if self._is_default["decoder"] else keras.saving.serialize_keras_object(self.decoder),
             "likelihood": self.likelihood_family,
         }
 
@@ -82,9 +78,7 @@ class EncoderDecoder(GenerativeModel):
         if labels is not None:
             labels = tf.reshape(tf.broadcast_to(labels, batch), [-1])
         flat = tf.reshape(latents, (-1, self.latent_dim))
-        parameters = tf.cast(
-            self.decoder(flat if labels is None else [flat, labels], training=training), tf.float32
-        )
+        parameters = tf.cast(self.decoder(flat if labels is None else [flat, labels], training=training), tf.float32)
         if latents.shape.rank != 2:
             parameters = tf.reshape(parameters, tf.concat([batch, tf.shape(parameters)[1:]], axis=0))
         if self.likelihood_family == "gaussian":

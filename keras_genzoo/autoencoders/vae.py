@@ -68,19 +68,13 @@ class VAE(EncoderDecoder):
         kl_warmup_steps=0,
         **kwargs,
     ):
-        super().__init__(
-            image_shape, latent_dim, 2 * latent_dim, encoder, decoder, likelihood, num_classes, **kwargs
-        )
+        super().__init__(image_shape, latent_dim, 2 * latent_dim, encoder, decoder, likelihood, num_classes, **kwargs)
         distributions.check_choice("prior", prior, distributions.PRIORS)
         if beta < 0 or kl_warmup_steps < 0:
-            raise ValueError(
-                f"`beta` and `kl_warmup_steps` must not be negative; got {beta} and {kl_warmup_steps}."
-            )
+            raise ValueError(f"`beta` and `kl_warmup_steps` must not be negative; got {beta} and {kl_warmup_steps}.")
         self.prior_family = prior
         self.beta = beta
-        (self.num_importance_samples,) = positive_integers(
-            "num_importance_samples", [num_importance_samples], 1
-        )
+        (self.num_importance_samples,) = positive_integers("num_importance_samples", [num_importance_samples], 1)
         (self.num_prior_components,) = positive_integers("num_prior_components", [num_prior_components], 1)
         self.kl_warmup_steps = kl_warmup_steps
         if prior == "mixture":
@@ -153,9 +147,7 @@ class VAE(EncoderDecoder):
     def _warmed_up_beta(self):
         if not self.kl_warmup_steps:
             return self.beta
-        return self.beta * tf.minimum(
-            1.0, tf.cast(self.optimizer.iterations, tf.float32) / self.kl_warmup_steps
-        )
+        return self.beta * tf.minimum(1.0, tf.cast(self.optimizer.iterations, tf.float32) / self.kl_warmup_steps)
 
     def _draw_latents(self, posterior, num_images):
         """k draws an image, z = mean + scale * noise, so that gradients reach mean and scale: `(k, n, d)`."""
@@ -183,9 +175,7 @@ class VAE(EncoderDecoder):
         # The pseudo-images of a conditional model take the classes in turn.
         labels = None if self.num_classes is None else tf.range(self.num_prior_components) % self.num_classes
         posterior = self._posterior(tf.convert_to_tensor(self.pseudo_images), labels, training).distribution
-        return distributions.mixture_of_normals(
-            tf.zeros(self.num_prior_components), posterior.loc, posterior.scale
-        )
+        return distributions.mixture_of_normals(tf.zeros(self.num_prior_components), posterior.loc, posterior.scale)
 
     def posterior(self, images, labels=None):
         """q(z | x) as a `tfd.Distribution` with batch `(n,)` and event `(latent_dim,)`.
@@ -247,9 +237,7 @@ class VAE(EncoderDecoder):
 
     def serving_signatures(self):
         def log_prob(images, num_importance_samples, seed, labels=None):
-            bound = self._importance_weighted_bound(
-                images, labels, num_importance_samples, tf.stack([seed, 0])
-            )
+            bound = self._importance_weighted_bound(images, labels, num_importance_samples, tf.stack([seed, 0]))
             return {"log_prob": bound}
 
         signatures = super().serving_signatures()

@@ -47,19 +47,12 @@ def load(
         raise ValueError(f"`binarize` must be 'stochastic', 'threshold' or None; got {binarize!r}.")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"`batch_size` must be a positive integer; got {batch_size!r}.")
-    if name == "digits":
-        dataset = _digits(split)
-    else:
-        dataset = _tfds(name, split, shuffle, seed)
+    dataset = _digits(split) if name == "digits" else _tfds(name, split, shuffle, seed)
     spec = dataset.element_spec
     if labels and "label" not in spec:
-        raise ValueError(
-            f"`labels=True`, but data set {name!r} has none; its features are {', '.join(spec)}."
-        )
+        raise ValueError(f"`labels=True`, but data set {name!r} has none; its features are {', '.join(spec)}.")
     if image_size is None and not spec["image"].shape.is_fully_defined():
-        raise ValueError(
-            f"images of {name!r} differ in size, {spec['image'].shape}; pass `image_size` to resize them."
-        )
+        raise ValueError(f"images of {name!r} differ in size, {spec['image'].shape}; pass `image_size` to resize them.")
     return _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, name in _BITS_AS_0_1)
 
 
@@ -133,9 +126,7 @@ def _tfds(name, split, shuffle, seed):
             ) from error
     features = builder.info.features
     if "image" not in features:
-        raise ValueError(
-            f"data set {name!r} has no feature 'image', only {', '.join(features)}; images are needed."
-        )
+        raise ValueError(f"data set {name!r} has no feature 'image', only {', '.join(features)}; images are needed.")
     try:
         return builder.as_dataset(
             split=split,

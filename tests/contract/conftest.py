@@ -1,0 +1,66 @@
+"""The models the contract runs over: every class in the registry at its defaults, and what changes their code path.
+
+A new model is covered by its line in `keras_genzoo._MODELS`; add a variant here only for an option that changes
+what is saved, fed or exported.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_genzoo
+
+IMAGE_SHAPE = (8, 8, 1)
+NUM_CLASSES = 10
+
+VARIANTS = {
+    **{name: {} for name in keras_genzoo._MODELS},
+    "DenoisingAutoencoder conditional gaussian": {
+        "num_classes": NUM_CLASSES,
+        "corruption": "gaussian",
+        "likelihood": "gaussian",
+    },
+    "VAE conditional vamp": {"num_classes": NUM_CLASSES, "prior": "vamp", "num_prior_components": 4},
+    "VAE mixture IWAE": {
+        "prior": "mixture",
+        "num_prior_components": 4,
+        "num_importance_samples": 3,
+        "likelihood": "quantized_logistic",
+        "kl_warmup_steps": 5,
+    },
+}
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request):
+    return request.param
+
+
+@pytest.fixture
+def build(variant):
+    """Builds the variant afresh: `build()`, or `build(dtype="mixed_bfloat16")`."""
+
+    def build(image_shape=IMAGE_SHAPE, **kwargs):
+        return getattr(keras_genzoo, variant.split()[0])(image_shape, **VARIANTS[variant], **kwargs)
+
+    return build
+
+
+@pytest.fixture
+def model(build):
+    return build()
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """uint8 images `(64, 8, 8, 1)` and labels `(64,)`."""
+    return next(iter(keras_genzoo.data.load("digits", batch_size=64, labels=True, shuffle=False)))
+
+
+@pytest.fixture
+def dataset(digits):
+    return tf.data.Dataset.from_tensor_slices(digits).batch(16)
+
+
+def labels_for(model, n):
+    return None if model.num_classes is None else np.arange(n) % model.num_classes

@@ -1,0 +1,43 @@
+"""Pictures while training."""
+
+import pytest
+import tensorflow as tf
+
+import keras_genzoo as gz
+
+
+@pytest.mark.parametrize("num_classes", [None, 10])
+def test_pictures_after_each_epoch_and_in_tensorboard(tmp_path, num_classes):
+    data = gz.data.load("digits", "test", labels=True)
+    batch = tuple(tensor[:20] for tensor in next(iter(data)))
+    vae = gz.VAE((8, 8, 1), 4, num_classes=num_classes)
+    vae.compile()
+    callbacks = [
+        gz.callbacks.SampleGrid(tmp_path / "pictures", num_samples=20, log_dir=tmp_path / "logs"),
+        gz.callbacks.ReconstructionGrid(tmp_path / "pictures", batch),
+    ]
+    vae.fit(data, epochs=2, verbose=0, callbacks=callbacks)
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names == [f"{kind}_{epoch:04d}.png" for kind in ("reconstructions", "samples") for epoch in (1, 2)]
+    first, second = ((tmp_path / "pictures" / f"samples_000{epoch}.png").read_bytes() for epoch in (1, 2))
+    assert first != second
+    (log,) = (tmp_path / "logs").iterdir()
+    steps = [e.step for e in tf.compat.v1.train.summary_iterator(str(log)) if e.summary.value]
+    assert steps == [1, 2]
+
+
+def test_a_conditional_model_draws_one_class_a_column():
+    vae = gz.VAE((8, 8, 1), 4, num_classes=3)
+    drawn = gz.callbacks.sample_grid(vae, num_samples=5, seed=0)
+    assert drawn.shape == (2, 3, 8, 8, 1)
+    same = vae.sample(6, [0, 1, 2, 0, 1, 2], seed=0)
+    tf.debugging.assert_equal(drawn[1, 2], same[5])
+
+
+def test_reconstructions_stand_below_their_images():
+    vae = gz.VAE((8, 8, 1), 4)
+    images = tf.random.stateless_uniform((20, 8, 8, 1), (0, 1))
+    drawn = gz.callbacks.reconstruction_grid(vae, images, num_columns=8)
+    assert drawn.shape == (4, 8, 8, 8, 1)
+    tf.debugging.assert_near(drawn[2], images[8:16])
+    tf.debugging.assert_near(drawn[3], vae.reconstruct(images[8:16]), atol=1e-5)

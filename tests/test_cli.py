@@ -1,0 +1,178 @@
+"""The command line, as a user meets it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+
+import keras_genzoo as gz
+from keras_genzoo.cli import main
+from tests.conftest import require_tfds
+
+
+def genzoo(*arguments, fails_with=None):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if fails_with is None:
+        assert result.exit_code == 0, result.output + str(result.exception)
+    else:
+        assert result.exit_code != 0 and result.output.startswith(("Error: ", "Usage: ")), result.output
+        assert fails_with in result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of two epochs, and what was printed."""
+    folder = tmp_path_factory.mktemp("runs") / "vae_digits"
+    return folder, genzoo("train", "vae_digits", "--epochs", 2, "--output", folder)
+
+
+def history(folder):
+    return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+
+
+def test_help_answers_in_under_a_second():
+    def seconds():
+        start = time.perf_counter()
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv[0] = 'genzoo'\nfrom keras_genzoo.cli import main; main()",
+        ]
+        subprocess.run([*command, "--help"], check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(3)) < 1
+
+
+def test_tensorflow_is_not_imported_for_help_and_list():
+    script = (
+        "import sys; sys.argv[0] = 'genzoo'\n"
+        "from keras_genzoo.cli import main\n"
+        "main(['list'], standalone_mode=False)\n"
+        "assert not {'tensorflow', 'keras', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_train_leaves_what_it_says(run):
+    folder, output = run
+    for name in ("samples.png", "reconstructions.png", "history.csv", "preset", "saved_model/1", "pictures"):
+        assert (folder / name).exists() and name.split("/")[0] in output
+    assert "negative elbo" in output and "log likelihood bound" in output and "n=360 test images" in output
+    assert "2/2" in output and "Next: genzoo sample" in output
+    assert [row["epoch"] for row in history(folder)] == ["0", "1"]
+    assert tf.io.decode_png((folder / "samples.png").read_bytes()).shape[0] > 400
+    figures = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]
+    assert -figures["log_likelihood_bound"]["value"] < figures["negative_elbo"]["value"]
+    model = gz.VAE.from_preset(folder / "preset")
+    served = tf.saved_model.load(str(folder / "saved_model" / "1")).signatures["sample"]
+    images = served(num_samples=tf.constant(3), seed=tf.constant(0))["images"]
+    np.testing.assert_allclose(images, model.sample(3, seed=0), atol=1e-5)
+
+
+def test_nothing_personal_in_preset_and_export(run):
+    folder, _ = run
+    for path in [*(folder / "preset").rglob("*"), *(folder / "saved_model").rglob("*")]:
+        if path.is_file():
+            content = path.read_bytes()
+            assert str(folder).encode() not in content and os.path.expanduser("~").encode() + b"/" not in content
+
+
+def test_sample_evaluate_and_export(run, tmp_path):
+    folder, _ = run
+    genzoo("sample", folder, "--num-samples", 9, "--seed", 1, "--output", tmp_path / "a.png")
+    genzoo("sample", folder / "preset", "--num-samples", 9, "--seed", 1, "--output", tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+    printed = genzoo("evaluate", folder, "--num-importance-samples", 20)
+    assert "20 samples" in printed and "n=360" in printed
+
+    assert f"{tmp_path}/{folder.name}/1" in genzoo("export", folder, "--output", tmp_path)
+    assert f"{tmp_path}/{folder.name}/2" in genzoo("export", folder, "--output", tmp_path)
+    genzoo("export", folder, "--output", tmp_path, "--version", 2, fails_with="version 2 exists")
+
+
+def test_evaluate_recomputes_the_figures_of_the_preset(run):
+    folder, _ = run
+    bound = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]["log_likelihood_bound"]
+    assert f"{bound['value']:.2f} +- {bound['standard_error']:.2f}" in genzoo("evaluate", folder)
+
+
+def test_builtin_preset_by_name(tmp_path):
+    genzoo("sample", "vae_digits", "--num-samples", 4, "--seed", 0, "--output", tmp_path / "samples.png")
+    assert (tmp_path / "samples.png").is_file()
+    genzoo("sample", "vae_digitz", "--output", tmp_path / "no.png", fails_with="vae_digits")
+    assert not (tmp_path / "no.png").exists()
+
+
+def test_list():
+    output = genzoo("list")
+    assert "vae_digits" in output and "86.76" in output and "parameters" in output
+
+
+def test_a_run_is_neither_overwritten_nor_mixed_by_accident(run, tmp_path):
+    folder, _ = run
+    before = (folder / "preset" / "metadata.json").read_bytes()
+    genzoo("train", "vae_digits", "--output", folder, fails_with="--resume")
+    genzoo("train", "vae_digits", "--output", folder, "--resume", "--seed", 5, fails_with="another value of seed")
+    genzoo("train", "vae_mnist", "--output", folder, "--resume", fails_with="the recipe (vae_digits)")
+    genzoo("train", "vae_digits", "--output", folder, "--resume", "--overwrite", fails_with="exclude each other")
+    assert (folder / "preset" / "metadata.json").read_bytes() == before
+    (tmp_path / "thesis.tex").write_text("")
+    for flag in ([], ["--resume"], ["--overwrite"]):
+        genzoo("train", "vae_digits", "--output", tmp_path, *flag, fails_with="holds other files")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_wrong_names_leave_no_folder(tmp_path):
+    genzoo("train", "vae_digit", "--output", tmp_path / "a", fails_with="Nearest names: vae_digits")
+    genzoo("train", "vae_digits", "--dataset", "digit", "--output", tmp_path / "a", fails_with="unknown data set")
+    assert not list(tmp_path.iterdir())
+
+
+def test_overwrite(tmp_path):
+    genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run")
+    genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run", "--overwrite")
+    assert len(history(tmp_path / "run")) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_as_if_never_killed(tmp_path):
+    """SIGKILL in the middle of an epoch; weights, optimiser, noise, order and bits of the data go on the same."""
+    arguments = ["train", "vae_digits", "--epochs", 6, "--seed", 3]
+    genzoo(*arguments, "--output", tmp_path / "whole")
+
+    command = [sys.executable, "-m", "keras_genzoo.cli", *map(str, arguments), "--output", str(tmp_path / "killed")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = tmp_path / "killed" / "history.csv"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (log.is_file() and len(history(tmp_path / "killed")) >= 2):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "preset").exists()
+    genzoo("sample", tmp_path / "killed", fails_with="not finished")
+
+    printed = genzoo(*arguments, "--output", tmp_path / "killed", "--resume")
+    assert "Resuming after epoch" in printed
+    assert [row["epoch"] for row in history(tmp_path / "killed")] == ["0", "1", "2", "3", "4", "5"]
+    whole, resumed = (gz.VAE.from_preset(tmp_path / name / "preset") for name in ("whole", "killed"))
+    for a, b in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6, err_msg=a.path)
+
+
+@pytest.mark.slow
+def test_vae_mnist_trains_on_the_real_set(tmp_path):
+    require_tfds("mnist")
+    output = genzoo("train", "vae_mnist", "--epochs", 1, "--batch-size", 500, "--output", tmp_path / "run")
+    assert "n=10000 test images" in output and "86.76" in output

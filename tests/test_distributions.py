@@ -1,0 +1,79 @@
+"""Each likelihood sums or integrates to one, and its mean and draws agree with its probabilities."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import integrate, special
+
+from keras_genzoo import distributions
+
+LEVELS = np.linspace(0, 1, 256, dtype="float32")
+
+
+def test_bernoulli_sums_to_one():
+    logits = tf.constant([-30.0, -2.0, 0.0, 0.5, 30.0])[:, None, None, None]
+    likelihood = distributions.bernoulli(logits)
+    total = sum(np.exp(likelihood.log_prob(np.full((5, 1, 1, 1), bit, "float32"))) for bit in (0, 1))
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("logit", [-8.0, -0.01, 0.0, 1e-4, 3.0])
+def test_continuous_bernoulli_integrates_to_one(logit):
+    x = np.linspace(0, 1, 4001, dtype="float32")
+    likelihood = distributions.continuous_bernoulli(tf.fill((1, 1, 1), logit))
+    density = np.exp(likelihood.log_prob(x[:, None, None, None]).numpy().astype("float64"))
+    assert integrate.simpson(density, x=x.astype("float64")) == pytest.approx(1, abs=1e-4)
+    mean = integrate.simpson(density * x, x=x.astype("float64"))
+    assert likelihood.mean().numpy().item() == pytest.approx(mean, abs=1e-3)
+
+
+def test_gaussian_integrates_to_one():
+    x = np.linspace(-9, 10, 20_001, dtype="float32")
+    likelihood = distributions.gaussian(tf.fill((1, 1, 1), 0.3), tf.constant(0.7))
+    density = np.exp(likelihood.log_prob(x[:, None, None, None]).numpy().astype("float64"))
+    assert integrate.simpson(density, x=x.astype("float64")) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("loc", [-1e3, -0.2, 0.0, 0.4999, 0.5, 1.0, 7.0, 1e3])
+@pytest.mark.parametrize("scale", [1e-3, 0.004, 0.1, 5.0, 1e3])
+def test_quantized_logistic_sums_to_one_with_finite_gradients(loc, scale):
+    parameters = tf.Variable([loc, scale])
+    with tf.GradientTape() as tape:
+        log_prob = distributions.QuantizedLogistic(parameters[0], parameters[1]).log_prob(LEVELS)
+        objective = tf.reduce_sum(log_prob)
+    assert np.isfinite(log_prob).all() and np.isfinite(tape.gradient(objective, parameters)).all()
+    assert np.exp(log_prob.numpy().astype("float64")).sum() == pytest.approx(1, abs=2e-5)
+
+
+def test_quantized_logistic_is_the_difference_of_two_cdfs():
+    loc, scale = 0.37, 0.05
+    edges = special.expit((np.linspace(0, 1, 256)[:-1] + 0.5 / 255 - loc) / scale)  # float64
+    expected = np.log(np.diff(np.r_[0, edges, 1]))
+    log_prob = distributions.QuantizedLogistic(loc, scale).log_prob(LEVELS)
+    np.testing.assert_allclose(log_prob, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("loc", "scale"), [(0.5, 0.1), (0.02, 0.05), (1.3, 0.2), (0.3, 1e-3)])
+def test_quantized_logistic_mean_and_draws(loc, scale):
+    distribution = distributions.QuantizedLogistic(loc, scale)
+    mean = (np.exp(distribution.log_prob(LEVELS).numpy().astype("float64")) * LEVELS).sum()
+    assert float(distribution.mean()) == pytest.approx(mean, abs=0.5 / 255)
+    draws = distribution.sample(50_000, seed=(0, 1)).numpy()
+    assert np.abs(draws * 255 - np.round(draws * 255)).max() < 1e-3 and 0 <= draws.min() <= draws.max() <= 1
+    assert draws.mean() == pytest.approx(mean, abs=4 * draws.std() / np.sqrt(50_000) + 1e-6)
+
+
+def test_quantized_logistic_likelihood_has_an_event_of_an_image():
+    parameters = tf.random.stateless_normal((4, 3, 2, 6), (0, 1))
+    likelihood = distributions.quantized_logistic(parameters)
+    assert (likelihood.batch_shape, likelihood.event_shape) == ((4,), (3, 2, 3))
+    assert likelihood.sample(seed=(0, 1)).shape == (4, 3, 2, 3)
+
+
+def test_monte_carlo_kl_where_no_closed_form_is_registered():
+    posterior = distributions.diagonal_normal(tf.zeros((2, 3)), tf.ones((2, 3)))
+    mixture = distributions.mixture_of_normals(tf.zeros(2), tf.zeros((2, 3)), tf.ones((2, 3)))
+    latents = posterior.sample(seed=(0, 1))
+    np.testing.assert_allclose(distributions.kl_divergence(posterior, mixture, latents), 0, atol=1e-5)
+    exact = distributions.kl_divergence(posterior, distributions.standard_normal(3), None)
+    np.testing.assert_allclose(exact, 0, atol=1e-6)

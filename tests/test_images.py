@@ -1,0 +1,57 @@
+"""The image convention, and pictures."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_genzoo import images
+
+
+def test_uint8_and_float_are_told_apart_by_dtype():
+    levels = np.arange(256, dtype="uint8")
+    np.testing.assert_allclose(images.to_float(levels), levels / 255, rtol=1e-6)
+    np.testing.assert_array_equal(images.to_float(levels / 255), (levels / 255).astype("float32"))
+
+
+def test_values_are_checked_inside_a_graph_too():
+    @tf.function
+    def mean(x):
+        return tf.reduce_mean(images.check_values(x))
+
+    assert mean(tf.constant([0.25, 0.75])) == 0.5
+    for bad in ([0.5, 1.5], [-0.5, 0.5], [np.nan, 0.5]):
+        with pytest.raises(ValueError, match=r"`images` given as floats must lie in \[0, 1\]"), images.clear_errors():
+            mean(tf.constant(bad))
+
+
+def test_other_errors_pass_unchanged():
+    with pytest.raises(tf.errors.InvalidArgumentError), images.clear_errors():
+        tf.reshape([1, 2, 3], [2])
+
+
+def test_grid_places_each_image():
+    tiles = np.arange(6, dtype="uint8")[:, None, None, None] * np.ones((6, 60, 60, 1), "uint8") * 10
+    picture = images.grid(tiles, num_columns=3)
+    assert picture.shape == (2 * 62 + 2, 3 * 62 + 2, 1)
+    for i in range(6):
+        top, left = 2 + i // 3 * 62, 2 + i % 3 * 62
+        assert (picture[top : top + 60, left : left + 60] == i * 10).all()
+
+
+def test_grid_enlarges_small_images_and_draws_paths_as_rows():
+    assert images.grid(np.zeros((4, 8, 8, 3))).shape == (2 * 58 + 2, 2 * 58 + 2, 3)
+    assert images.grid(np.zeros((2, 5, 8, 8, 1))).shape == (2 * 58 + 2, 5 * 58 + 2, 1)
+
+
+def test_save_grid_writes_what_grid_draws(tmp_path):
+    batch = np.random.default_rng(0).uniform(size=(5, 28, 28, 1))
+    images.save_grid(batch, tmp_path / "new" / "grid.png")
+    read = tf.io.decode_png((tmp_path / "new" / "grid.png").read_bytes())
+    np.testing.assert_array_equal(read, images.grid(batch))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["grid.png"]
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8, 1), (4, 8, 8), (4, 8, 8, 2)])
+def test_bad_grids(shape):
+    with pytest.raises(ValueError, match="`images` must be"):
+        images.grid(np.zeros(shape))

@@ -1,0 +1,148 @@
+"""Presets: complete or refused, and never run."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_genzoo as gz
+from keras_genzoo import presets
+
+SHAPE = (4, 4, 1)
+
+
+def encoder(layer=None):
+    return keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Flatten(), *([layer] if layer else []), keras.layers.Dense(4)]
+    )
+
+
+@pytest.fixture
+def saved(tmp_path):
+    gz.VAE(SHAPE, 2).save_to_preset(tmp_path / "preset")
+    return tmp_path / "preset"
+
+
+def edit_config(folder, change):
+    """Rewrites config.json as someone with ill intent would, checksum included."""
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["sha256"]["config.json"] = presets._sha256(folder / "config.json")
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+
+
+def test_own_networks_of_keras_layers_come_along(tmp_path):
+    inputs = keras.Input(SHAPE)
+    x = keras.layers.Conv2D(3, 2, activation="relu", kernel_regularizer="l2", kernel_initializer="he_normal")(inputs)
+    x = keras.layers.Dense(8, activation=keras.activations.gelu, kernel_constraint="max_norm")(
+        keras.layers.Flatten()(x)
+    )
+    functional = keras.Model(inputs, keras.layers.Dense(4)(x * 2.0))
+    for network in (functional, encoder(keras.layers.Dropout(0.5))):
+        vae = gz.VAE(SHAPE, 2, encoder=network)
+        vae.save_to_preset(tmp_path / "own")
+        copy = gz.VAE.from_preset(tmp_path / "own")
+        x = np.random.default_rng(0).uniform(size=(3, *SHAPE))
+        np.testing.assert_allclose(copy.encode(x), vae.encode(x), atol=1e-6)
+
+
+def test_optimizer_state_stays_behind(saved, tmp_path):
+    vae = gz.VAE(SHAPE, 2)
+    vae.compile()
+    vae.save_to_preset(tmp_path / "compiled")
+    sizes = [(folder / "model.weights.h5").stat().st_size for folder in (saved, tmp_path / "compiled")]
+    assert sizes[1] < 1.1 * sizes[0]
+
+
+def test_an_older_preset_is_replaced_and_other_folders_are_left_alone(saved):
+    vae = gz.VAE(SHAPE, 2)
+    vae.save_to_preset(saved)
+    np.testing.assert_array_equal(gz.VAE.from_preset(saved).sample(2, seed=0), vae.sample(2, seed=0))
+    other = saved.parent / "thesis"
+    other.mkdir()
+    (other / "chapter1.tex").write_text("")
+    with pytest.raises(FileExistsError, match="not a preset folder"):
+        vae.save_to_preset(other)
+    assert sorted(path.name for path in saved.parent.iterdir()) == ["preset", "thesis"]
+
+
+def test_a_failed_save_leaves_nothing(tmp_path):
+    vae = gz.VAE(SHAPE, 2, encoder=encoder(keras.layers.Lambda(lambda x: x, output_shape=(16,))))
+    with pytest.raises(ValueError, match="Lambda"):
+        vae.save_to_preset(tmp_path / "preset")
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_another_class_is_refused_by_name(saved):
+    with pytest.raises(ValueError, match=r"holds a VAE, not a Autoencoder.*VAE\.from_preset"):
+        gz.Autoencoder.from_preset(saved)
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(ValueError, match=r"unknown preset .vae_digit..*vae_digits"):
+        gz.VAE.from_preset("vae_digit")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "metadata.json"])
+def test_missing_and_damaged_files_are_named(saved, name):
+    whole = (saved / name).read_bytes()
+    (saved / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=f"{name}.*damaged"):
+        gz.VAE.from_preset(saved)
+    (saved / name).unlink()
+    with pytest.raises(ValueError, match=f"{name} missing"):
+        gz.VAE.from_preset(saved)
+
+
+def test_weights_that_do_not_fit_the_config(saved):
+    edit_config(saved, lambda config: config["config"].update(latent_dim=3))
+    with pytest.raises(ValueError, match=r"model\.weights\.h5.*does not fit its config\.json"):
+        gz.VAE.from_preset(saved)
+
+
+def entry(module, class_name, config, registered_name=None):
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": registered_name}
+
+
+def malicious():
+    system = entry("os", "function", "system", "function")
+    dense = keras.saving.serialize_keras_object(encoder(keras.layers.Dense(3)))
+    lambda_layer = keras.layers.Lambda(lambda x: __import__("os").system("touch pwned") or x, output_shape=(16,))
+    return {
+        "Lambda": keras.saving.serialize_keras_object(encoder(lambda_layer)),
+        "SavedModel layer": entry("keras.layers", "TFSMLayer", {"filepath": "/"}),
+        "layer that reads a file": entry("keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}),
+        "get_file": entry("keras.utils", "get_file", {"origin": "http://x"}),
+        "function of os": system,
+        "class of os": entry("os", "_wrap_close", {}),
+        "pickle": {"module": "builtins", "class_name": "__lambda__", "config": {"value": "gASV"}},
+        "nested": {**dense, "config": {"layers": [system]}},
+        "somebody's registered class": entry("a.b", "L", {}, "Custom>L"),
+    }
+
+
+@pytest.mark.parametrize("case", malicious())
+def test_nothing_foreign_is_built(saved, case):
+    edit_config(saved, lambda config: config["config"].update(encoder=malicious()[case]))
+    with pytest.raises(ValueError, match="may name only classes of keras_genzoo and Keras"):
+        gz.VAE.from_preset(saved)
+
+
+def test_a_config_of_something_else_is_refused(saved):
+    edit_config(saved, lambda config: config.update(class_name="Dense", module="keras.layers", registered_name=None))
+    with pytest.raises(ValueError, match="names no model of keras_genzoo"):
+        gz.VAE.from_preset(saved)
+
+
+def test_builtin_presets_load_and_are_listed_by_class():
+    assert "vae_digits" in gz.list_presets()
+    assert set(gz.VAE.presets) <= set(gz.GenerativeModel.presets) == set(gz.list_presets())
+    assert not gz.DenoisingAutoencoder.presets
+    for name, metadata in gz.list_presets().items():
+        model = gz.GenerativeModel.from_preset(name)
+        assert type(model).__name__ == metadata["class_name"]
+        assert model.count_params() == metadata["num_parameters"]
+        assert np.isfinite(model.sample(2, seed=0)).all()

@@ -1,0 +1,28 @@
+"""Recipes are data that the package can build."""
+
+import json
+
+import pytest
+
+import keras_genzoo as gz
+from keras_genzoo import recipes
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_builds(name):
+    recipe = recipes.get(name)
+    num_classes = {"num_classes": 10} if recipe.data_options.get("labels") else {}
+    model = getattr(gz, recipe.model)((8, 8, 1), **recipe.arguments, **num_classes)
+    model.compile(**{key: optimizer.build(100) for key, optimizer in recipe.optimizers.items()})
+    json.dumps(recipe.arguments), json.dumps(recipe.data_options)
+
+
+def test_cosine_decay_ends_at_zero():
+    optimizer = recipes.Optimizer(learning_rate=0.1, cosine_decay=True).build(num_steps=50)
+    schedule = optimizer._learning_rate
+    assert float(schedule(0)) == pytest.approx(0.1) and float(schedule(50)) == pytest.approx(0, abs=1e-7)
+
+
+def test_unknown_recipe_suggests_the_nearest():
+    with pytest.raises(ValueError, match=r"unknown recipe 'vae_mnits'. Nearest names: vae_mnist"):
+        recipes.get("vae_mnits")
