@@ -1,5 +1,6 @@
 """Pictures while training: what the model draws and reconstructs after each epoch."""
 
+import importlib.util
 from pathlib import Path
 
 import keras
@@ -15,6 +16,8 @@ class _Pictures(keras.callbacks.Callback):
         super().__init__()
         self.directory = Path(directory)
         self.name = name
+        if log_dir and importlib.util.find_spec("tensorboard") is None:
+            raise ImportError("`log_dir` needs TensorBoard: pip install 'keras-genzoo[tensorboard]', or leave it out.")
         self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
 
     def on_epoch_end(self, epoch, logs=None):

@@ -59,11 +59,11 @@ def list_presets(class_name=None):
 
 def find(preset):
     """The folder of a preset given by built-in name or by path; ValueError names the nearest names otherwise."""
-    if _BUILTIN and (_BUILTIN / str(preset) / METADATA).is_file():
-        return _BUILTIN / str(preset)
+    names = list(list_presets())
+    if preset in names:
+        return _BUILTIN / preset
     folder = Path(preset)
     if not folder.is_dir():
-        names = list(list_presets())
         near = difflib.get_close_matches(str(preset), names) or names
         raise ValueError(
             f"unknown preset {str(preset)!r}: neither a built-in name nor a folder. "
@@ -140,10 +140,12 @@ def save(model, path, **metadata):
     config = keras.saving.serialize_keras_object(model)
     config = {key: config[key] for key in ("module", "class_name", "registered_name", "config")}
     _refuse_foreign_code(config)  # what could not be loaded is not written
-    bare = type(model).from_config(config["config"])  # no optimiser, whose state would treble the file
+    config = json.dumps(config, indent=2) + "\n"
+    # No optimiser, whose state would treble the file; from the text, since Keras empties the dicts it is given.
+    bare = type(model).from_config(json.loads(config)["config"])
     bare.set_weights(model.get_weights())
     with replaced_folder(path) as unfinished:
-        (unfinished / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        (unfinished / CONFIG).write_text(config)
         bare.save_weights(unfinished / WEIGHTS)
         facts = {
             "class_name": type(model).__name__,
@@ -186,26 +188,20 @@ def _sha256(path):
 
 def _refuse_foreign_code(config):
     """Raises ValueError if a configuration names anything but safe classes of Keras and of this package."""
-    if isinstance(config, list):
-        for value in config:
+    if isinstance(config, dict) and "class_name" in config and "config" in config:
+        name, module = config["class_name"], config.get("module")
+        registered = config.get("registered_name")
+        ours = str(registered).startswith("keras_genzoo>")
+        keras_class = module in _KERAS_MODULES and registered in (None, name) and name not in _UNSAFE
+        keras_function = name == "function" and module == "builtins" and _is_keras_activation(config["config"])
+        if not (ours or keras_class or keras_function or name in _PLAIN):
+            raise ValueError(
+                "a preset may name only classes of keras_genzoo and Keras that run no foreign code; this one names "
+                f"class_name={name!r}, module={module!r}, config={str(config['config'])[:80]!r}."
+            )
+    if isinstance(config, (dict, list)):
+        for value in config.values() if isinstance(config, dict) else config:
             _refuse_foreign_code(value)
-    if not isinstance(config, dict):
-        return
-    for value in config.values():
-        _refuse_foreign_code(value)
-    name = config.get("class_name")
-    if name is None or "config" not in config or name in _PLAIN:
-        return
-    registered = config.get("registered_name")
-    module = config.get("module")
-    ours = str(registered).startswith("keras_genzoo>")
-    keras_class = module in _KERAS_MODULES and registered in (None, name) and name not in _UNSAFE
-    keras_function = name == "function" and module == "builtins" and _is_keras_activation(config["config"])
-    if not (ours or keras_class or keras_function):
-        raise ValueError(
-            f"a preset may name only classes of keras_genzoo and Keras that run no foreign code; this one names "
-            f"class_name={name!r}, module={module!r}, config={str(config['config'])[:80]!r}."
-        )
 
 
 def _is_keras_activation(name):

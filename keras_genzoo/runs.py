@@ -45,7 +45,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     settings = _settings(recipe_name, recipe, output, overrides, resume, overwrite)
     keras.utils.set_random_seed(settings["seed"])
     keras.config.set_dtype_policy(settings["precision"])
-    train_set, test_set = (load_split(recipe, settings, split) for split in ("train", "test"))
+    train_set = load_split(recipe, settings, "train")
     model = _build(recipe, train_set)
     steps = int(train_set.cardinality())
     num_steps = settings["epochs"] * steps
@@ -57,21 +57,22 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     _write_json(output / SETTINGS, settings)
     finished = _finished_epochs(output)
     for _ in range(finished):
-        iter(train_set)  # each new iterator draws the orders and bits of the next epoch, so a resumed run goes on
+        iter(train_set)  # each pass has its own order and bits; a pass begun and dropped costs nothing
     if finished:
         report(f"Resuming after epoch {finished} of {settings['epochs']}.")
         _keep_rows(output / "history.csv", finished)
     model.fit(
-        train_set,
+        train_set.repeat(),  # Keras alone would start two passes an epoch, and a resumed run could not keep count
+        steps_per_epoch=steps,
         epochs=settings["epochs"],
-        validation_data=test_set,
+        validation_data=load_split(recipe, settings, "test"),
         callbacks=[
             keras.callbacks.CSVLogger(output / "history.csv", append=finished > 0),
             callbacks.SampleGrid(output / "pictures"),
             keras.callbacks.BackupAndRestore(output / BACKUP, double_checkpoint=True, delete_checkpoint=False),
         ],
     )
-    _finish(model, recipe, settings, test_set, output, report)
+    _finish(model, recipe, settings, output, report)
 
 
 def load_split(recipe, settings, split):
@@ -189,15 +190,15 @@ def _build(recipe, dataset):
     return getattr(keras_genzoo, recipe.model)(image_shape=tuple(image_spec.shape[1:]), **arguments)
 
 
-def _finish(model, recipe, settings, test_set, output, report):
+def _finish(model, recipe, settings, output, report):
+    test_set = load_split(recipe, settings, "test")  # anew: `evaluate` will meet the same draws of bits
     images.save_grid(callbacks.sample_grid(model, seed=0), output / "samples.png")
     shown = ["samples.png"]
-    if hasattr(model, "reconstruct"):
-        batch = next(iter(test_set))
-        first = tf.nest.map_structure(lambda tensor: tensor[:64], batch)
-        images.save_grid(callbacks.reconstruction_grid(model, first), output / "reconstructions.png")
-        shown.append("reconstructions.png")
     figures = measure(model, recipe, test_set)
+    if hasattr(model, "reconstruct"):
+        batch = tf.nest.map_structure(lambda tensor: tensor[:64], next(iter(test_set)))
+        images.save_grid(callbacks.reconstruction_grid(model, batch), output / "reconstructions.png")
+        shown.append("reconstructions.png")
     facts = {key: settings[key] for key in ("recipe", "dataset", "epochs", "batch_size", "precision", "seed")}
     presets.save(model, output / PRESET, **facts, figures=figures)
     version = model.export(output / "saved_model")

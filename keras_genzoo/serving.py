@@ -35,8 +35,14 @@ def export(model, path, version=None):
     archive = keras.export.ExportArchive()
     for name, signature in model.serving_signatures().items():
         archive.add_endpoint(name, _named(signature))
-    with replaced_folder(target) as unfinished:
-        archive.write_out(unfinished, verbose=False)
+    log = tf.get_logger()
+    level = log.level
+    log.setLevel("WARNING")  # TensorFlow would announce the unfinished folder, which is gone in a moment
+    try:
+        with replaced_folder(target) as unfinished:
+            archive.write_out(unfinished, verbose=False)
+    finally:
+        log.setLevel(level)
     return str(target)
 
 

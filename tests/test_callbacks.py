@@ -26,6 +26,12 @@ def test_pictures_after_each_epoch_and_in_tensorboard(tmp_path, num_classes):
     assert steps == [1, 2]
 
 
+def test_tensorboard_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"keras-genzoo\[tensorboard\]"):
+        gz.callbacks.SampleGrid(tmp_path, log_dir=tmp_path)
+
+
 def test_a_conditional_model_draws_one_class_a_column():
     vae = gz.VAE((8, 8, 1), 4, num_classes=3)
     drawn = gz.callbacks.sample_grid(vae, num_samples=5, seed=0)

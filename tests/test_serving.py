@@ -36,14 +36,19 @@ def test_outputs_are_float32_and_shaped_under_mixed_precision(tmp_path):
     assert sample(num_samples=tf.constant(2), seed=tf.constant(0))["images"].dtype == tf.float32
 
 
+def test_says_nothing_of_its_temporary_folder(tmp_path, capfd, caplog):
+    gz.VAE((4, 4, 1), 2).export(tmp_path)
+    assert not caplog.records and "Assets written" not in "".join(capfd.readouterr())
+
+
 def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     vae = gz.VAE((4, 4, 1), 2)
 
-    def broken():
+    def broken(*args, **kwargs):
         raise OSError("disk full")
 
     vae.export(tmp_path / "m")
-    monkeypatch.setattr("keras.export.ExportArchive.write_out", lambda *args, **kwargs: broken())
+    monkeypatch.setattr(tf.saved_model, "save", broken)
     with pytest.raises(OSError, match="disk full"):
         vae.export(tmp_path / "m")
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["1"]
