@@ -90,7 +90,7 @@ def evaluate(preset_or_run, num_importance_samples):
         model.compile()
         figures = runs.measure(model, recipe, runs.load_split(recipe, facts, "test"), num_importance_samples)
         click.echo(f"\n{recipe.model} {preset_or_run} on {facts['dataset']}")
-        click.echo(runs.format_figures(figures))
+        click.echo(runs.format_figures(figures, recipe.published))
 
 
 @main.command()

@@ -1,13 +1,10 @@
 """The contract every model of the zoo keeps: the machinery below a model file, written once."""
 
-import operator
-
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import images as image_convention
-from keras_genzoo import presets, serving
+from keras_genzoo import inputs, presets, serving
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -33,8 +30,10 @@ class GenerativeModel(keras.Model):
 
     def __init__(self, image_shape, num_classes=None, **kwargs):
         super().__init__(**kwargs)
-        self.image_shape = positive_integers("image_shape", image_shape, 3)
-        self.num_classes = num_classes and positive_integers("num_classes", [num_classes], 1)[0]
+        self.image_shape = inputs.positive_integers("image_shape", image_shape, 3)
+        self.num_classes = num_classes
+        if num_classes is not None:
+            (self.num_classes,) = inputs.positive_integers("num_classes", [num_classes], 1)
         self.seed_generator = keras.random.SeedGenerator()
         self._means = {name: keras.metrics.Mean(name=name) for name in self.metric_names}
 
@@ -69,6 +68,9 @@ class GenerativeModel(keras.Model):
         An optimiser that first sees its variables inside a train step breaks under `tf.distribute`, and cannot
         take back its moments when a run resumes.
         """
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.get(name) is not None:
+                raise ValueError(f"`{name}` is not an argument of {type(self).__name__}: its objective is its own.")
         super().compile(optimizer=optimizer, **kwargs)
         self.optimizer.build(self.trainable_variables)
 
@@ -132,86 +134,19 @@ class GenerativeModel(keras.Model):
             images: float32 `(n, h, w, c)` in [0, 1].
             labels: int32 `(n,)`, or None for a model without classes.
         """
-        return self.check_images(*self._split(data))
+        return self.check_images(*inputs.split_batch(data))
 
     def check_images(self, images, labels=None):
         """Checks what enters a verb; ValueError names what is wrong. Returns what `unpack` does."""
         images = image_convention.check(images, self.image_shape)
         return images, self.check_labels(labels, images.shape[0])
 
-    def _split(self, data):
-        if isinstance(data, dict):
-            if "image" not in data:
-                raise ValueError(
-                    "a batch given as a dict must have the key 'image' (and 'label' for a conditional model); "
-                    f"got the keys {sorted(data)}. Use dataset.map to rename them."
-                )
-            return data["image"], data.get("label")
-        if isinstance(data, (tuple, list)):
-            if len(data) > 2 and data[2] is not None:
-                raise ValueError(
-                    "a batch must be images, (images, labels) or {'image', 'label'}; got a third element. "
-                    "Sample weights are not supported: drop them with dataset.map."
-                )
-            return data[0], data[1] if len(data) > 1 else None
-        return data, None
-
-    def check_labels(self, labels, num_expected=None, name="labels"):
-        """Returns int32 labels `(n,)`, or None where the model has no classes; ValueError where they are wrong."""
-        if self.num_classes is None:
-            return None
-        if labels is None:
-            raise ValueError(
-                f"`{name}` are missing: this {type(self).__name__} has num_classes={self.num_classes}. Give a "
-                "batch (images, labels), or pass labels= with one integer an example."
-            )
-        labels = tf.convert_to_tensor(list(labels) if isinstance(labels, range) else labels)
-        if not labels.dtype.is_integer or labels.shape.rank not in (1, None):
-            raise ValueError(
-                f"`{name}` must be integers of shape (n,); got dtype {labels.dtype.name}, shape {labels.shape}. "
-                "One-hot labels become integers with tf.argmax(labels, axis=-1)."
-            )
-        if num_expected is not None and tf.executing_eagerly() and len(labels) != num_expected:
-            raise ValueError(f"`{name}` must hold one label an example: expected {num_expected}, got {len(labels)}.")
-        if tf.executing_eagerly():
-            with image_convention.clear_errors():
-                labels = self._check_label_values(labels, name)
-        return tf.cast(labels, tf.int32)
-
-    def _check_label_values(self, labels, name="labels"):
-        return image_convention.require(
-            tf.reduce_all((labels >= 0) & (labels < self.num_classes)),
-            labels,
-            f"`{name}` must lie in 0..{self.num_classes - 1} (num_classes={self.num_classes}); this batch holds",
-            tf.reduce_min(labels),
-            "to",
-            tf.reduce_max(labels),
-        )
+    def check_labels(self, labels, num_expected=None):
+        """int32 labels `(n,)`, or None for a model without classes; ValueError where they are wrong."""
+        return inputs.check_labels(labels, self.num_classes, num_expected)
 
     def _check_data(self, x, y=None, name="x"):
-        """Checks what `fit` and its like are given before any work is done, and each batch as it comes."""
-
-        @tf.autograph.experimental.do_not_convert
-        def check_batch(*data):
-            data = data[0] if len(data) == 1 else data
-            images, labels = self._split(data)
-            image_convention.check_spec(images.shape, images.dtype, self.image_shape)
-            images = image_convention.check_values(images)
-            if self.num_classes is None:
-                return images
-            self.check_labels(labels)  # raises while the pipeline is built
-            return images, self._check_label_values(labels)
-
-        if isinstance(x, tf.data.Dataset):
-            if x.cardinality() == 0:
-                raise ValueError(f"`{name}` is an empty data set: it has no batch to work on.")
-            return x.map(check_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE), None
-        if isinstance(x, (np.ndarray, tf.Tensor)):
-            if not len(x):
-                raise ValueError(f"`{name}` is empty: it has no image to work on.")
-            image_convention.check(x, self.image_shape, name)
-            self.check_labels(y, len(x), "y")
-        return x, y
+        return inputs.check_data(x, y, self.image_shape, self.num_classes, name)
 
     def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
         """`keras.Model.fit` on a `tf.data` set or arrays of images; see the class for what a batch may be."""
@@ -223,14 +158,14 @@ class GenerativeModel(keras.Model):
         elif validation_data is not None:
             validation_data = self._check_data(*validation_data, name="validation_data")
         with image_convention.clear_errors():
-            kwargs["callbacks"] = _with_refusal_of_empty_data(kwargs.get("callbacks"))
+            kwargs["callbacks"] = inputs.with_refusal_of_empty_data(kwargs.get("callbacks"))
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """`keras.Model.evaluate`, with the data `fit` takes."""
         if not kwargs.get("_use_cached_eval_dataset"):  # else it comes from `fit`, which has checked it
             x, y = self._check_data(x, y)
-            kwargs["callbacks"] = _with_refusal_of_empty_data(kwargs.get("callbacks"))
+            kwargs["callbacks"] = inputs.with_refusal_of_empty_data(kwargs.get("callbacks"))
         with image_convention.clear_errors():
             return super().evaluate(x, y, *args, **kwargs)
 
@@ -290,7 +225,11 @@ class GenerativeModel(keras.Model):
     # ---- sampling and serving ----
 
     def draw_noise(self, num_samples, seed):
-        """All the randomness of `num_samples` samples, with leading axis `num_samples`; runs inside a graph."""
+        """All the randomness of `num_samples` samples, with leading axis `num_samples`; runs inside a graph.
+
+        It is kept apart from `generate` since XLA draws other numbers from a seed than TensorFlow does: a model
+        may compile `generate` with XLA, and the same seed still gives the same images everywhere.
+        """
         raise NotImplementedError
 
     def generate(self, noise, labels=None):
@@ -322,12 +261,14 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: for a non-positive number, a seed beyond int32, or labels missing, superfluous or wrong.
         """
-        (num_samples,) = positive_integers("num_samples", [num_samples], 1)
-        (batch_size,) = positive_integers("batch_size", [batch_size or num_samples], 1)
+        (num_samples,) = inputs.positive_integers("num_samples", [num_samples], 1)
+        (batch_size,) = inputs.positive_integers("batch_size", [num_samples if batch_size is None else batch_size], 1)
         if labels is not None and self.num_classes is None:
             raise ValueError(f"`labels` given, but this {type(self).__name__} was built without num_classes.")
         labels = self.check_labels(labels, num_samples)
-        noise = self._draw_noise(tf.constant(num_samples), self.next_seed() if seed is None else stateless_seed(seed))
+        noise = self._draw_noise(
+            tf.constant(num_samples), self.next_seed() if seed is None else inputs.stateless_seed(seed)
+        )
         batches = [
             self._generate(noise[i : i + batch_size], None if labels is None else labels[i : i + batch_size])
             for i in range(0, num_samples, batch_size)
@@ -341,8 +282,8 @@ class GenerativeModel(keras.Model):
             noise = self.draw_noise(num_samples, tf.stack([seed, 0]))
             return {"images": self.generate(noise, labels)}
 
-        inputs = {"num_samples": tf.TensorSpec([], tf.int32), "seed": tf.TensorSpec([], tf.int32)}
-        return {"sample": serving.Signature(sample, {**inputs, **self.label_input()})}
+        scalars = {"num_samples": tf.TensorSpec([], tf.int32), "seed": tf.TensorSpec([], tf.int32)}
+        return {"sample": serving.Signature(sample, {**scalars, **self.label_input()})}
 
     def label_input(self):
         """The `labels` input of a signature: empty where the model has no classes."""
@@ -364,60 +305,3 @@ class GenerativeModel(keras.Model):
             FileExistsError: if that version exists already.
         """
         return serving.export(self, path, version)
-
-
-class _RefuseEmptyData(keras.callbacks.Callback):
-    """Raises where a data set whose length is not known beforehand turns out to hold no batch."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.num_train_batches = 0
-
-    def on_test_begin(self, logs=None):
-        self.num_test_batches = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.num_train_batches += 1
-
-    def on_test_batch_end(self, batch, logs=None):
-        self.num_test_batches += 1
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._check(self.num_train_batches, "x")
-
-    def on_test_end(self, logs=None):
-        self._check(self.num_test_batches, "the evaluation data")
-
-    def _check(self, num_batches, name):
-        if not num_batches:
-            raise ValueError(f"{name} is an empty data set: it gave no batch to work on.")
-
-
-def _with_refusal_of_empty_data(callbacks):
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks
-    if isinstance(callbacks, keras.callbacks.Callback):
-        callbacks = [callbacks]
-    return [_RefuseEmptyData(), *(callbacks or [])]
-
-
-def stateless_seed(seed):
-    """An integer seed as a stateless TFP seed, int32 `(2,)`."""
-    try:
-        seed = operator.index(seed)
-    except TypeError:
-        raise ValueError(f"`seed` must be an integer or None; got {seed!r}.") from None
-    if not -(2**31) <= seed < 2**31:
-        raise ValueError(f"`seed` must fit in 32 bits, as in the exported model; got {seed}.")
-    return tf.constant([seed, 0], tf.int32)
-
-
-def positive_integers(name, values, length):
-    """The values as a tuple of `length` ints; ValueError naming the argument unless all are positive."""
-    try:
-        result = tuple(operator.index(value) for value in values)
-    except TypeError:
-        result = ()
-    if len(result) != length or any(value < 1 for value in result):
-        wanted = "(height, width, channels)" if length > 1 else "a positive integer"
-        raise ValueError(f"`{name}` must be {wanted}; got {values[0] if length == 1 else values!r}.")
-    return result

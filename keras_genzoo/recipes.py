@@ -93,7 +93,7 @@ RECIPES = {
         data_options={"binarize": "stochastic"},
         optimizers={"optimizer": Optimizer(cosine_decay=True)},
         epochs=100,
-        num_importance_samples=500,
+        num_importance_samples=100,
         published=(
             Published(
                 86.76,
@@ -109,7 +109,7 @@ RECIPES = {
         dataset="fashion_mnist",
         optimizers={"optimizer": Optimizer(cosine_decay=True)},
         epochs=100,
-        num_importance_samples=500,
+        num_importance_samples=100,
     ),
 }
 

@@ -140,15 +140,16 @@ def measure(model, recipe, dataset, num_importance_samples=None, verbose=1):
     return figures
 
 
-def format_figures(figures):
-    """A line for each figure, with its n and method."""
+def format_figures(figures, published):
+    """A line for each figure, with its n and method, and for each published one, with its source."""
     lines = []
     for name, figure in figures.items():
         error = f" +- {figure['standard_error']:.2f}" if "standard_error" in figure else ""
         lines.append(
-            f"{name.replace('_', ' '):22} {figure['value']:9.2f}{error} {figure['unit']:8} "
+            f"{name.replace('_', ' '):22} {figure['value']:9.2f}{error} {figure['unit']} "
             f"(n={figure['num_examples']} test images; {figure['method']})"
         )
+    lines += [f"{'published':22} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
     return "\n".join(lines)
 
 
@@ -203,9 +204,7 @@ def _finish(model, recipe, settings, output, report):
     presets.save(model, output / PRESET, **facts, figures=figures)
     version = model.export(output / "saved_model")
     report(f"\n{recipe.model} trained by recipe {settings['recipe']} on {settings['dataset']}")
-    report(format_figures(figures))
-    for published in recipe.published:
-        report(f"{'published':22} {published.value:9.2f} {published.what}; {published.source}")
+    report(format_figures(figures, recipe.published))
     meaning = {
         "samples.png": "images drawn from the model",
         "reconstructions.png": "rows of test images, each above the row of their reconstructions",

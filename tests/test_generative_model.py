@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.generative_model import stateless_seed
+from keras_genzoo.inputs import stateless_seed
 
 
 def test_minimize_follows_the_gradient_of_the_mean_under_any_loss_scale():

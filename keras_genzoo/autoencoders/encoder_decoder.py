@@ -4,7 +4,8 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import distributions, networks, serving
-from keras_genzoo.generative_model import GenerativeModel, positive_integers
+from keras_genzoo.generative_model import GenerativeModel
+from keras_genzoo.inputs import positive_integers
 
 
 class EncoderDecoder(GenerativeModel):

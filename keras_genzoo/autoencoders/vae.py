@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from keras_genzoo import distributions, serving
 from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
-from keras_genzoo.generative_model import positive_integers, stateless_seed
+from keras_genzoo.inputs import positive_integers, stateless_seed
 
 _VALUES_AT_ONCE = 2**22  # float32 numbers of one layer that `log_prob` holds at a time: 16 MiB
 

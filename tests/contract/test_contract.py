@@ -62,6 +62,24 @@ def test_fit_traces_its_step_once(model, dataset, monkeypatch):
     assert len(traces) == 1
 
 
+def test_learns_under_xla_as_without(build, dataset):
+    """Keras compiles train steps with XLA where there is a GPU; its noise differs, so losses agree but roughly."""
+    histories = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(1)
+        model = build()
+        model.compile(jit_compile=jit_compile)
+        assert model.jit_compile == jit_compile
+        histories.append(model.fit(dataset, epochs=2, verbose=0).history["loss"])
+    assert histories[1][1] < histories[1][0]
+    np.testing.assert_allclose(*histories, rtol=0.03)
+
+
+def test_a_loss_for_compile_is_refused(model):
+    with pytest.raises(ValueError, match="`loss` is not an argument"):
+        model.compile(loss="mse")
+
+
 def test_takes_every_form_of_data(model, digits):
     images, labels = digits
     floats = tf.cast(images, tf.float32) / 255
