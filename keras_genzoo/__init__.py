@@ -41,8 +41,12 @@ def __dir__():
     return sorted(__all__)
 
 
-# Keras finds a saved model's class only if it was imported, so importing the package imports every model.
+def _import_models():
+    """Registers every model with Keras, which finds the class of a saved model only if it was imported."""
+    for name in _MODELS:
+        __getattr__(name)
+
+
 # The command line alone imports what it needs when it needs it: `genzoo --help` must not wait for TensorFlow.
 if Path(sys.argv[0]).stem != "genzoo":
-    for _name in _MODELS:
-        __getattr__(_name)
+    _import_models()

@@ -97,14 +97,12 @@ def load(preset, expected_class, load_weights=True, dtype=None):
     import keras
 
     import keras_genzoo
-    from keras_genzoo.generative_model import GenerativeModel
 
-    for name in keras_genzoo._MODELS:  # register every class of the zoo, also under the command line
-        getattr(keras_genzoo, name)
+    keras_genzoo._import_models()
     _refuse_foreign_code(config)
-    name = config.get("class_name") if isinstance(config, dict) else None
-    cls = keras.saving.get_registered_object(config.get("registered_name", "")) if name else None
-    if not (isinstance(cls, type) and issubclass(cls, GenerativeModel)):
+    name = config.get("class_name")
+    cls = keras.saving.get_registered_object(config.get("registered_name", ""))
+    if not hasattr(cls, "from_preset"):
         raise ValueError(f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}.")
     if not issubclass(cls, expected_class):
         raise ValueError(

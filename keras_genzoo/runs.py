@@ -58,6 +58,9 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     finished = _finished_epochs(output)
     for _ in range(finished):
         iter(train_set)  # each pass has its own order and bits; a pass begun and dropped costs nothing
+    if finished >= settings["epochs"] and (output / PRESET).exists():
+        report(f"All {finished} epochs of the run in {output} are finished; --epochs with a larger number goes on.")
+        return
     if finished:
         report(f"Resuming after epoch {finished} of {settings['epochs']}.")
         _keep_rows(output / "history.csv", finished)

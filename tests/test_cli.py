@@ -139,6 +139,16 @@ def test_wrong_names_leave_no_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_finished_run_goes_on_only_with_more_epochs(run):
+    folder, _ = run
+    before = (folder / "preset" / "metadata.json").read_bytes()
+    assert "All 2 epochs" in genzoo("train", "vae_digits", "--output", folder, "--resume")
+    assert (folder / "preset" / "metadata.json").read_bytes() == before
+    genzoo("train", "vae_digits", "--output", folder, "--resume", "--epochs", 3)
+    assert [row["epoch"] for row in history(folder)] == ["0", "1", "2"]
+    assert (folder / "preset" / "metadata.json").read_bytes() != before
+
+
 def test_overwrite(tmp_path):
     genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run")
     genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run", "--overwrite")
