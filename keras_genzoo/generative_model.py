@@ -59,6 +59,12 @@ class GenerativeModel(keras.Model):
             }
         )
 
+    def add_float32_weight(self, name, shape, initializer, **kwargs):
+        """A weight of a distribution, float32 under any policy."""
+        return self.add_weight(
+            name=name, shape=shape, initializer=initializer, dtype="float32", autocast=False, **kwargs
+        )
+
     def build(self, input_shape=None):
         self.built = True  # every network is built in __init__, from image_shape alone
 

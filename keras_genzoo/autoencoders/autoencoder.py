@@ -46,10 +46,10 @@ class Autoencoder(EncoderDecoder):
         **kwargs,
     ):
         super().__init__(image_shape, latent_dim, latent_dim, encoder, decoder, likelihood, num_classes, **kwargs)
-        moment = {"trainable": False, "dtype": "float32", "aggregation": "only_first_replica"}
-        self.code_mean = self.add_weight(name="code_mean", shape=(latent_dim,), initializer="zeros", **moment)
-        self.code_second_moment = self.add_weight(
-            name="code_second_moment", shape=(latent_dim, latent_dim), initializer="identity", **moment
+        moment = {"trainable": False, "aggregation": "only_first_replica"}
+        self.code_mean = self.add_float32_weight("code_mean", (latent_dim,), "zeros", **moment)
+        self.code_second_moment = self.add_float32_weight(
+            "code_second_moment", (latent_dim, latent_dim), "identity", **moment
         )
         self.build()
 

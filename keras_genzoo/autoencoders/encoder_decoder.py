@@ -50,7 +50,7 @@ class EncoderDecoder(GenerativeModel):
         _check_output("encoder", self.encoder, (num_encoder_outputs,))
         _check_output("decoder", self.decoder, (*self.image_shape[:2], num_parameters))
         if likelihood == "gaussian":
-            self.log_scale = self.add_weight(name="log_scale", shape=(), initializer="zeros", dtype="float32")
+            self.log_scale = self.add_float32_weight("log_scale", (), "zeros")
 
     def get_config(self):
         return {

@@ -79,14 +79,14 @@ class VAE(EncoderDecoder):
         self.kl_warmup_steps = kl_warmup_steps
         if prior == "mixture":
             shape = (num_prior_components, latent_dim)
-            self.prior_logits = self.add_weight(name="prior_logits", shape=shape[:1], initializer="zeros")
-            self.prior_means = self.add_weight(name="prior_means", shape=shape, initializer="random_normal")
-            self.prior_log_scales = self.add_weight(name="prior_log_scales", shape=shape, initializer="zeros")
+            self.prior_logits = self.add_float32_weight("prior_logits", shape[:1], "zeros")
+            self.prior_means = self.add_float32_weight("prior_means", shape, "random_normal")
+            self.prior_log_scales = self.add_float32_weight("prior_log_scales", shape, "zeros")
         if prior == "vamp":
-            self.pseudo_images = self.add_weight(
-                name="pseudo_images",
-                shape=(num_prior_components, *self.image_shape),
-                initializer=keras.initializers.RandomUniform(0, 1),
+            self.pseudo_images = self.add_float32_weight(
+                "pseudo_images",
+                (num_prior_components, *self.image_shape),
+                keras.initializers.RandomUniform(0, 1),
                 constraint=_clip_to_unit_interval,
             )
         self.build()

@@ -181,6 +181,8 @@ def test_mixed_precision(build, dataset, policy):
     labels = labels_for(model, 3)
     images = model.sample(3, labels, seed=0)
     assert images.dtype == tf.float32 and np.isfinite(images).all()
+    called = model(images) if labels is None else model(images, labels=labels)
+    assert called.dtype == tf.float32 and called.shape == images.shape
     assert all(v.dtype == "float32" for v in model.trainable_variables)
     changed = [np.abs(v.numpy() - old).max() > 0 for v, old in zip(model.trainable_variables, before, strict=True)]
     assert all(changed)
