@@ -184,5 +184,5 @@ def test_a_killed_run_resumes_as_if_never_killed(tmp_path):
 @pytest.mark.slow
 def test_vae_mnist_trains_on_the_real_set(tmp_path):
     require_tfds("mnist")
-    output = genzoo("train", "vae_mnist", "--epochs", 1, "--batch-size", 500, "--output", tmp_path / "run")
+    output = genzoo("train", "vae_mnist", "--epochs", 2, "--batch-size", 500, "--output", tmp_path / "run")
     assert "n=10000 test images" in output and "86.76" in output

@@ -87,7 +87,7 @@ class VAE(EncoderDecoder):
                 "pseudo_images",
                 (num_prior_components, *self.image_shape),
                 keras.initializers.RandomUniform(0, 1),
-                constraint=_clip_to_unit_interval,
+                constraint=_UnitInterval(),
             )
         self.build()
 
@@ -251,5 +251,8 @@ def _log_mean_exp(values):
     return tf.reduce_logsumexp(values, axis=0) - tf.math.log(tf.cast(tf.shape(values)[0], values.dtype))
 
 
-def _clip_to_unit_interval(images):
-    return keras.ops.clip(images, 0.0, 1.0)
+class _UnitInterval(keras.constraints.Constraint):
+    """Keeps pseudo-images images."""
+
+    def __call__(self, images):
+        return keras.ops.clip(images, 0.0, 1.0)
