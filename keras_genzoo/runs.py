@@ -205,6 +205,7 @@ def _finish(model, recipe, settings, output, report):
         shown.append("reconstructions.png")
     facts = {key: settings[key] for key in ("recipe", "dataset", "epochs", "batch_size", "precision", "seed")}
     presets.save(model, output / PRESET, **facts, figures=figures)
+    shutil.copy(output / "samples.png", output / PRESET)
     version = model.export(output / "saved_model")
     report(f"\n{recipe.model} trained by recipe {settings['recipe']} on {settings['dataset']}")
     report(format_figures(figures, recipe.published))

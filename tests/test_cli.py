@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,6 +106,12 @@ def test_evaluate_recomputes_the_figures_of_the_preset(run):
     folder, _ = run
     bound = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]["log_likelihood_bound"]
     assert f"{bound['value']:.2f} +- {bound['standard_error']:.2f}" in genzoo("evaluate", folder)
+
+
+def test_evaluate_recomputes_the_figure_of_the_shipped_preset():
+    bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]
+    printed = re.search(r"log likelihood bound +(-[\d.]+) \+-", genzoo("evaluate", "vae_digits"))
+    assert float(printed[1]) == pytest.approx(bound["value"], abs=0.02)
 
 
 def test_builtin_preset_by_name(tmp_path):

@@ -4,6 +4,8 @@ A new model is covered by its line in `keras_genzoo._MODELS`; add a variant here
 what is saved, fed or exported.
 """
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +33,10 @@ VARIANTS = {
 }
 
 
+def build_variant(variant, image_shape=IMAGE_SHAPE, **kwargs):
+    return getattr(keras_genzoo, variant.split()[0])(image_shape, **VARIANTS[variant], **kwargs)
+
+
 @pytest.fixture(params=VARIANTS)
 def variant(request):
     return request.param
@@ -40,10 +46,7 @@ def variant(request):
 def build(variant):
     """Builds the variant afresh: `build()`, or `build(dtype="mixed_bfloat16")`."""
 
-    def build(image_shape=IMAGE_SHAPE, **kwargs):
-        return getattr(keras_genzoo, variant.split()[0])(image_shape, **VARIANTS[variant], **kwargs)
-
-    return build
+    return functools.partial(build_variant, variant)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from tests.contract.conftest import IMAGE_SHAPE, VARIANTS, labels_for
+from tests.contract.conftest import IMAGE_SHAPE, VARIANTS, build_variant, labels_for
 
 
 def assert_same_weights(a, b, atol=0.0):
@@ -62,17 +62,12 @@ def test_fit_traces_its_step_once(model, dataset, monkeypatch):
     assert len(traces) == 1
 
 
-def test_learns_under_xla_as_without(build, dataset):
-    """Keras compiles train steps with XLA where there is a GPU; its noise differs, so losses agree but roughly."""
-    histories = []
-    for jit_compile in (False, True):
-        keras.utils.set_random_seed(1)
-        model = build()
-        model.compile(jit_compile=jit_compile)
-        assert model.jit_compile == jit_compile
-        histories.append(model.fit(dataset, epochs=2, verbose=0).history["loss"])
-    assert histories[1][1] < histories[1][0]
-    np.testing.assert_allclose(*histories, rtol=0.03)
+def test_learns_under_xla(model, dataset):
+    """Keras compiles train steps with XLA where there is a GPU."""
+    model.compile(jit_compile=True)
+    assert model.jit_compile
+    losses = model.fit(dataset, epochs=2, verbose=0).history["loss"]
+    assert losses[1] < losses[0]
 
 
 def test_a_loss_for_compile_is_refused(model):
@@ -234,8 +229,8 @@ def served(tmp_path_factory):
     """Every variant exported, and what a process without Keras and without this package gets from it."""
     folder = tmp_path_factory.mktemp("served")
     expected = {}
-    for variant, arguments in VARIANTS.items():
-        model = getattr(gz, variant.split()[0])(IMAGE_SHAPE, **arguments)
+    for variant in VARIANTS:
+        model = build_variant(variant)
         labels = labels_for(model, 5)
         path = model.export(folder / variant.replace(" ", "_"))
         expected[variant] = model.sample(5, labels, seed=7).numpy()
