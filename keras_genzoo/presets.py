@@ -102,7 +102,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
     _refuse_foreign_code(config)
     name = config.get("class_name")
     cls = keras.saving.get_registered_object(config.get("registered_name", ""))
-    if not hasattr(cls, "from_preset"):
+    if not hasattr(cls, "from_preset") or not isinstance(config.get("config"), dict):
         raise ValueError(f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}.")
     if not issubclass(cls, expected_class):
         raise ValueError(
@@ -111,7 +111,10 @@ def load(preset, expected_class, load_weights=True, dtype=None):
         )
     # Weights are float32; the precision to run in is the loader's choice, not the writer's.
     arguments = {**config["config"], "dtype": dtype or keras.config.dtype_policy().name}
-    model = cls.from_config(arguments)
+    try:
+        model = cls.from_config(arguments)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{CONFIG} of preset {str(preset)!r} does not describe a {name}: {error}") from error
     if load_weights:
         try:
             model.load_weights(folder / WEIGHTS)

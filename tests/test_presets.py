@@ -131,6 +131,20 @@ def test_nothing_foreign_is_built(saved, case):
         gz.VAE.from_preset(saved)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda config: config["config"].update(colour="red"), "does not describe a VAE.*colour"),
+        (lambda config: config["config"].update(prior="flow"), "does not describe a VAE.*`prior`"),
+        (lambda config: config.pop("config"), "names no model"),
+    ],
+)
+def test_a_config_that_builds_nothing(saved, change, message):
+    edit_config(saved, change)
+    with pytest.raises(ValueError, match=message):
+        gz.VAE.from_preset(saved)
+
+
 def test_a_config_of_something_else_is_refused(saved):
     edit_config(saved, lambda config: config.update(class_name="Dense", module="keras.layers", registered_name=None))
     with pytest.raises(ValueError, match="names no model of keras_genzoo"):
