@@ -17,6 +17,14 @@ def test_bernoulli_sums_to_one():
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
+def test_bernoulli_is_tfps():
+    logits = tf.random.stateless_normal((6, 3, 2, 1), (0, 1), stddev=10.0)
+    grey = tf.random.stateless_uniform((6, 3, 2, 1), (0, 2))
+    for x in (grey, tf.round(grey)):
+        expected = distributions.tfd.Independent(distributions.tfd.Bernoulli(logits=logits), 3).log_prob(x)
+        np.testing.assert_allclose(distributions.bernoulli(logits).log_prob(x), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("logit", [-8.0, -0.01, 0.0, 1e-4, 3.0])
 def test_continuous_bernoulli_integrates_to_one(logit):
     x = np.linspace(0, 1, 4001, dtype="float32")

@@ -36,10 +36,10 @@ def by_hand(vae, optimizer):
 
 
 @pytest.mark.benchmark
-@pytest.mark.parametrize("batch_size", [64, 128, 512])
+@pytest.mark.parametrize("batch_size", [128, 512])
 def test_fit_against_a_loop_by_hand(batch_size):
     bits = np.random.default_rng(0).integers(0, 2, size=(20 * batch_size, 28, 28, 1)).astype("float32")
-    dataset = tf.data.Dataset.from_tensor_slices(bits).batch(batch_size).cache().repeat(5).prefetch(4)
+    dataset = tf.data.Dataset.from_tensor_slices(bits).batch(batch_size).cache().repeat(15).prefetch(4)
     vae = gz.VAE((28, 28, 1), latent_dim=40)
     vae.compile()
     peer = gz.VAE((28, 28, 1), latent_dim=40)
