@@ -155,7 +155,7 @@ class GenerativeModel(keras.Model):
         return inputs.check_data(x, y, self.image_shape, self.num_classes, name)
 
     def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
-        """`keras.Model.fit` on a `tf.data` set or arrays of images; see the class for what a batch may be."""
+        """`keras.Model.fit` on a `tf.data` set or arrays of images; see `unpack` for what a batch may be."""
         x, y = self._check_data(x, y)
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # Keras warns that it cannot shuffle one, asked or not

@@ -100,14 +100,14 @@ def resolve(preset_or_run):
     return presets.find(preset_or_run)
 
 
-def measure(model, recipe, dataset, num_importance_samples=None, verbose=1):
+def measure(model, recipe, dataset, num_importance_samples=None):
     """Figures of a model on a test set: every metric of `evaluate`, and the likelihood where the model has one.
 
     Returns:
         dict, figure name to a dict of `value`, `unit`, `num_examples` and `method`.
     """
     num_examples = sum(len(tf.nest.flatten(batch)[0]) for batch in dataset)
-    metrics = model.evaluate(dataset, verbose=verbose, return_dict=True)
+    metrics = model.evaluate(dataset, return_dict=True)
     figures = {}
     if "kl" in metrics:
         figures["negative_elbo"] = {
@@ -125,7 +125,7 @@ def measure(model, recipe, dataset, num_importance_samples=None, verbose=1):
         }
     if recipe.num_importance_samples:
         k = num_importance_samples or recipe.num_importance_samples
-        result = evaluation.log_likelihood(model, dataset, verbose=verbose, num_importance_samples=k, seed=0)
+        result = evaluation.log_likelihood(model, dataset, verbose=1, num_importance_samples=k, seed=0)
         figures["log_likelihood_bound"] = {
             "value": result["log_likelihood"],
             "standard_error": result["standard_error"],
@@ -197,12 +197,10 @@ def _build(recipe, dataset):
 def _finish(model, recipe, settings, output, report):
     test_set = load_split(recipe, settings, "test")  # anew: `evaluate` will meet the same draws of bits
     images.save_grid(callbacks.sample_grid(model, seed=0), output / "samples.png")
-    shown = ["samples.png"]
     figures = measure(model, recipe, test_set)
     if hasattr(model, "reconstruct"):
         batch = tf.nest.map_structure(lambda tensor: tensor[:64], next(iter(test_set)))
         images.save_grid(callbacks.reconstruction_grid(model, batch), output / "reconstructions.png")
-        shown.append("reconstructions.png")
     facts = {key: settings[key] for key in ("recipe", "dataset", "epochs", "batch_size", "precision", "seed")}
     presets.save(model, output / PRESET, **facts, figures=figures)
     shutil.copy(output / "samples.png", output / PRESET)
@@ -219,7 +217,7 @@ def _finish(model, recipe, settings, output, report):
     }
     report(f"\nIn {output}:")
     for name, what in meaning.items():
-        if not name.endswith(".png") or name in shown:
+        if (output / name).exists():
             report(f"  {name:20} {what}")
     report(f"\nNext: genzoo sample {output} --num-samples 64 --seed 1 --output more_samples.png")
 

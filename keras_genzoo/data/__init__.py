@@ -68,11 +68,9 @@ def _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, 
             images *= 255
         if binarize == "stochastic":
             u = tf.random.stateless_uniform(tf.shape(images), tf.bitcast(random_number, tf.int32))
-            images = tf.where(
-                u < tf.cast(images, tf.float32) / 255, tf.constant(255, tf.uint8), tf.constant(0, tf.uint8)
-            )
+            images = tf.cast(u < tf.cast(images, tf.float32) / 255, tf.uint8) * 255
         elif binarize == "threshold":
-            images = tf.where(images >= 128, tf.constant(255, tf.uint8), tf.constant(0, tf.uint8))
+            images = tf.cast(images >= 128, tf.uint8) * 255
         return (images, example["label"]) if labels else images
 
     if image_size is not None:
