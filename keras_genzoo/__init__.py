@@ -18,6 +18,10 @@ _MODELS = {
     "Autoencoder": "autoencoders.autoencoder",
     "DenoisingAutoencoder": "autoencoders.denoising_autoencoder",
     "VAE": "autoencoders.vae",
+    "GAN": "adversarial.gan",
+    "DCGAN": "adversarial.dcgan",
+    "ConditionalGAN": "adversarial.conditional_gan",
+    "WGANGP": "adversarial.wgan_gp",
 }
 _NAMES = {
     **_MODELS,

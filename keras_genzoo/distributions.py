@@ -115,6 +115,15 @@ def standard_normal(latent_dim):
     return diagonal_normal(tf.zeros(latent_dim), tf.ones(latent_dim))
 
 
+def uniform(latent_dim):
+    """U(-1, 1) in each dimension."""
+    return tfd.Independent(tfd.Uniform(-tf.ones(latent_dim), tf.ones(latent_dim)), 1)
+
+
+# name -> what makes it from its number of dimensions
+LATENT_PRIORS = {"normal": standard_normal, "uniform": uniform}
+
+
 def mixture_of_normals(logits, means, scales):
     """logits `(k,)`, means and scales `(k, d)`."""
     return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), diagonal_normal(means, scales))

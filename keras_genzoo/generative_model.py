@@ -35,6 +35,7 @@ class GenerativeModel(keras.Model):
         if num_classes is not None:
             (self.num_classes,) = inputs.positive_integers("num_classes", [num_classes], 1)
         self.seed_generator = keras.random.SeedGenerator()
+        self._default_networks = set()
         self._means = {name: keras.metrics.Mean(name=name) for name in self.metric_names}
 
     # ---- configuration and saving ----
@@ -59,6 +60,20 @@ class GenerativeModel(keras.Model):
             }
         )
 
+    def default_network(self, name, build, *sizes, **options):
+        """The network that stands where the user gave none, in the model's precision.
+
+        Args:
+            name: str, the attribute it will be.
+            build: function of `(*sizes, dtype=..., **options)` that makes it.
+        """
+        self._default_networks.add(name)
+        return build(*sizes, dtype=self.dtype_policy, **options)
+
+    def network_config(self, name):
+        """Configuration of a network the user gave; None for a default one, which is made anew from its sizes."""
+        return None if name in self._default_networks else keras.saving.serialize_keras_object(getattr(self, name))
+
     def add_float32_weight(self, name, shape, initializer, **kwargs):
         """A weight of a distribution, float32 under any policy."""
         return self.add_weight(
@@ -68,17 +83,26 @@ class GenerativeModel(keras.Model):
     def build(self, input_shape=None):
         self.built = True  # every network is built in __init__, from image_shape alone
 
-    def compile(self, optimizer, **kwargs):
-        """Compiles like `keras.Model.compile`, and builds the optimiser at once.
-
-        An optimiser that first sees its variables inside a train step breaks under `tf.distribute`, and cannot
-        take back its moments when a run resumes.
-        """
+    def compile(self, optimizer=None, **kwargs):
+        """Compiles like `keras.Model.compile`, and builds the optimiser at once."""
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
                 raise ValueError(f"`{name}` is not an argument of {type(self).__name__}: its objective is its own.")
         super().compile(optimizer=optimizer, **kwargs)
-        self.optimizer.build(self.trainable_variables)
+        if optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def prepare_optimizer(self, optimizer, variables):
+        """An optimiser beside `self.optimizer`, ready for `minimize`: built, and scaling losses where it must.
+
+        One that first sees its variables inside a train step breaks under `tf.distribute`, and cannot take back
+        its moments when a run resumes. Keras scales the losses of `self.optimizer` alone.
+        """
+        optimizer = keras.optimizers.get(optimizer)
+        if self.dtype_policy.name == "mixed_float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
+        return optimizer
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))

@@ -153,6 +153,16 @@ def with_refusal_of_empty_data(callbacks):
     return [RefuseEmptyData(), *(callbacks or [])]
 
 
+def check_network(name, network, expected):
+    """ValueError naming the argument unless the network's outputs have the shape `(n, *expected)`."""
+    given = network.output_shape[1:]
+    if tuple(given) != expected:
+        raise ValueError(
+            f"`{name}` must give outputs of shape (n, {', '.join(map(str, expected))}); "
+            f"this one gives (n, {', '.join(map(str, given))})."
+        )
+
+
 def stateless_seed(seed):
     """An integer seed as a stateless TFP seed, int32 `(2,)`."""
     try:

@@ -1,11 +1,13 @@
-"""The default networks, plain Keras: an MLP for small images, convolutions otherwise.
+"""The default encoder and decoder, plain Keras: an MLP for small images, convolutions otherwise; and what they share
+with the networks of other families: inputs with labels, normalisation, heads.
 
-Heads compute in float32 under any precision, since log-probabilities are made from them.
+Heads compute in float32 under any precision, since log-probabilities and losses are made from them.
 """
 
 import math
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 _MLP_LIMIT = 28 * 28  # values an image; above it convolutions take over
@@ -23,14 +25,7 @@ def encoder(image_shape, num_outputs, num_classes=None, dtype=None):
         num_classes: int or None; labels enter as one more channel, a learned map for each class.
         dtype: Keras dtype policy.
     """
-    height, width, _ = image_shape
-    images = keras.Input(image_shape, name="images")
-    inputs, x = images, images
-    if num_classes:
-        labels = keras.Input((), dtype="int32", name="labels")
-        label_map = layers.Embedding(num_classes, height * width, dtype=dtype)(labels)
-        x = layers.Concatenate(dtype=dtype)([x, layers.Reshape((height, width, 1), dtype=dtype)(label_map)])
-        inputs = [images, labels]
+    inputs, x = images_and_labels(image_shape, num_classes, dtype)
     if _is_small(image_shape):
         x = _gated_mlp(layers.Flatten(dtype=dtype)(x), dtype)
     else:
@@ -51,12 +46,7 @@ def decoder(latent_dim, image_shape, num_outputs, num_classes=None, dtype=None):
         dtype: Keras dtype policy.
     """
     height, width, _ = image_shape
-    latents = keras.Input((latent_dim,), name="latents")
-    inputs, x = latents, latents
-    if num_classes:
-        labels = keras.Input((), dtype="int32", name="labels")
-        x = layers.Concatenate(dtype=dtype)([x, layers.Embedding(num_classes, num_classes, dtype=dtype)(labels)])
-        inputs = [latents, labels]
+    inputs, x = latents_and_labels(latent_dim, num_classes, dtype)
     if _is_small(image_shape):
         x = layers.Dense(height * width * num_outputs, dtype="float32", name="head")(_gated_mlp(x, dtype))
         return keras.Model(inputs, layers.Reshape((height, width, num_outputs), dtype="float32")(x), name="decoder")
@@ -70,6 +60,70 @@ def decoder(latent_dim, image_shape, num_outputs, num_classes=None, dtype=None):
     surplus = (rows * 2 ** len(filters) - height, columns * 2 ** len(filters) - width)
     x = layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype="float32")(x)
     return keras.Model(inputs, x, name="decoder")
+
+
+def images_and_labels(image_shape, num_classes=None, dtype=None):
+    """The inputs of a network that sees images, and the tensor to go on from.
+
+    Labels, where there are classes, enter as one more channel, a learned map for each class.
+    """
+    images = keras.Input(image_shape, name="images")
+    if not num_classes:
+        return images, images
+    height, width, _ = image_shape
+    labels = keras.Input((), dtype="int32", name="labels")
+    label_map = layers.Embedding(num_classes, height * width, dtype=dtype)(labels)
+    label_map = layers.Reshape((height, width, 1), dtype=dtype)(label_map)
+    return [images, labels], layers.Concatenate(dtype=dtype)([images, label_map])
+
+
+def latents_and_labels(latent_dim, num_classes=None, dtype=None):
+    """The inputs of a network that sees latents, and the tensor to go on from.
+
+    Labels, where there are classes, enter as a learned vector beside the latents.
+    """
+    latents = keras.Input((latent_dim,), name="latents")
+    if not num_classes:
+        return latents, latents
+    labels = keras.Input((), dtype="int32", name="labels")
+    vector = layers.Embedding(num_classes, num_classes, dtype=dtype)(labels)
+    return [latents, labels], layers.Concatenate(dtype=dtype)([latents, vector])
+
+
+NORMALIZATIONS = (None, "batch", "layer", "spectral")
+
+
+def normalized(layer, normalization):
+    """A layer followed by a normalisation; `"spectral"` divides its kernel by its largest singular value."""
+    if normalization == "spectral":
+        return layers.SpectralNormalization(layer, dtype=layer.dtype_policy)
+    if normalization == "batch":
+        return lambda x: batch_normalization(layer.dtype_policy)(layer(x))
+    if normalization == "layer":  # over all values of an image, with a scale a channel
+        return lambda x: layers.GroupNormalization(groups=1, dtype=layer.dtype_policy)(layer(x))
+    return layer
+
+
+def batch_normalization(dtype=None):
+    """As Radford et al. 2016 use it; over the global batch where there are several devices."""
+    synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype)
+
+
+def scoring(inputs, features, num_classes=None, normalization=None, initializer="glorot_uniform"):
+    """The discriminator that scores features `(n, d)` along one direction, `(n, 1)`.
+
+    With `num_classes`, labels become one more input, and each class adds a direction of its own (a "projection
+    discriminator"; Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, eq. 3).
+    """
+    normalization = normalization if normalization == "spectral" else None
+    scores = normalized(layers.Dense(1, kernel_initializer=initializer, dtype="float32"), normalization)(features)
+    if num_classes:
+        labels = keras.Input((), dtype="int32", name="labels")
+        directions = normalized(layers.Embedding(num_classes, features.shape[-1], dtype="float32"), normalization)
+        inputs = [inputs, labels]
+        scores = layers.Add(dtype="float32")([scores, layers.Dot(1, dtype="float32")([features, directions(labels)])])
+    return keras.Model(inputs, scores, name="discriminator")
 
 
 def _is_small(image_shape):

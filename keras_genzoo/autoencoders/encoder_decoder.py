@@ -4,11 +4,11 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import distributions, networks, serving
-from keras_genzoo.generative_model import GenerativeModel
-from keras_genzoo.inputs import positive_integers
+from keras_genzoo.inputs import check_network
+from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
 
 
-class EncoderDecoder(GenerativeModel):
+class EncoderDecoder(LatentVariableModel):
     """Base class of the models that encode images into latents and decode latents into a likelihood of images.
 
     A subclass adds its `prior`, its objective, and calls `self.build()` once its weights are made.
@@ -35,30 +35,26 @@ class EncoderDecoder(GenerativeModel):
         num_classes,
         **kwargs,
     ):
-        super().__init__(image_shape, num_classes, **kwargs)
-        (self.latent_dim,) = positive_integers("latent_dim", [latent_dim], 1)
+        super().__init__(image_shape, latent_dim, num_classes, **kwargs)
         distributions.check_choice("likelihood", likelihood, distributions.LIKELIHOODS)
         self.likelihood_family = likelihood
         num_parameters = self.image_shape[-1] * distributions.LIKELIHOODS[likelihood]
-        self._is_default = {"encoder": encoder is None, "decoder": decoder is None}
-        self.encoder = encoder or networks.encoder(
-            self.image_shape, num_encoder_outputs, self.num_classes, self.dtype_policy
+        self.encoder = encoder or self.default_network(
+            "encoder", networks.encoder, self.image_shape, num_encoder_outputs, self.num_classes
         )
-        self.decoder = decoder or networks.decoder(
-            self.latent_dim, self.image_shape, num_parameters, self.num_classes, self.dtype_policy
+        self.decoder = decoder or self.default_network(
+            "decoder", networks.decoder, self.latent_dim, self.image_shape, num_parameters, self.num_classes
         )
-        _check_output("encoder", self.encoder, (num_encoder_outputs,))
-        _check_output("decoder", self.decoder, (*self.image_shape[:2], num_parameters))
+        check_network("encoder", self.encoder, (num_encoder_outputs,))
+        check_network("decoder", self.decoder, (*self.image_shape[:2], num_parameters))
         if likelihood == "gaussian":
             self.log_scale = self.add_float32_weight("log_scale", (), "zeros")
 
     def get_config(self):
         return {
             **super().get_config(),
-            "latent_dim": self.latent_dim,
-            # A default network is made anew from the sizes, in the precision its loader runs in.
-            "encoder": None if self._is_default["encoder"] else keras.saving.serialize_keras_object(self.encoder),
-            "decoder": None if self._is_default["decoder"] else keras.saving.serialize_keras_object(self.decoder),
+            "encoder": self.network_config("encoder"),
+            "decoder": self.network_config("decoder"),
             "likelihood": self.likelihood_family,
         }
 
@@ -114,15 +110,6 @@ class EncoderDecoder(GenerativeModel):
         """
         return self._code(*self.check_images(images, labels))
 
-    def decode(self, latents, labels=None):
-        """Mean images of the likelihood at `latents`: float32 `(n, h, w, c)` in [0, 1].
-
-        Args:
-            latents: float `(n, latent_dim)`.
-            labels: ints `(n,)`, for a conditional model.
-        """
-        return self._generate(*self.check_latents(latents, labels))
-
     def reconstruct(self, images, labels=None):
         """`decode(encode(images))`: float32 `(n, h, w, c)` in [0, 1]."""
         return self.decode(self.encode(images, labels), labels)
@@ -139,19 +126,10 @@ class EncoderDecoder(GenerativeModel):
         Returns:
             float32 `(n, num_steps, h, w, c)`; `images.save_grid` draws a path a row.
         """
-        if num_steps < 2:
-            raise ValueError(f"`num_steps` must be at least 2, to include both ends; got {num_steps}.")
+        t = path_weights(num_steps)
         start, end = self.encode(a, labels), self.encode(b, labels)
-        if start.shape != end.shape:
-            raise ValueError(f"`a` and `b` must hold equally many images; got {len(start)} and {len(end)}.")
-        t = tf.linspace(0.0, 1.0, num_steps)[None, :, None]
-        path = start[:, None] * (1 - t) + end[:, None] * t  # (n, num_steps, latent_dim)
-        labels = None if labels is None else tf.repeat(self.check_labels(labels), num_steps)
-        path = self.decode(tf.reshape(path, (-1, self.latent_dim)), labels)
-        return tf.reshape(path, (-1, num_steps, *self.image_shape))
-
-    def draw_noise(self, num_samples, seed):
-        return self.prior.sample(num_samples, seed=seed)  # (num_samples, latent_dim)
+        check_ends(start, end)
+        return self.decode_paths(start[:, None] * (1 - t) + end[:, None] * t, labels)
 
     def generate(self, noise, labels=None):
         return tf.clip_by_value(self.decoder_likelihood(noise, labels).mean(), 0.0, 1.0)
@@ -162,39 +140,16 @@ class EncoderDecoder(GenerativeModel):
     def predict_step(self, data):
         return self.call(*self.unpack(data))
 
-    def check_latents(self, latents, labels):
-        latents = tf.convert_to_tensor(latents)
-        if not latents.dtype.is_floating or latents.shape.rank < 2 or latents.shape[-1] != self.latent_dim:
-            raise ValueError(
-                f"`latents` must be floating of shape (..., n, {self.latent_dim}); "
-                f"got dtype {latents.dtype.name}, shape {latents.shape}."
-            )
-        return tf.cast(latents, tf.float32), self.check_labels(labels, latents.shape[-2])
-
     def serving_signatures(self):
         def encode(images, labels=None):
             return {"latents": self.code(images, labels)}
-
-        def decode(latents, labels=None):
-            return {"images": self.generate(latents, labels)}
 
         def reconstruct(images, labels=None):
             return {"images": self.call(images, labels)}
 
         images = {"images": tf.TensorSpec([None, *self.image_shape], tf.float32), **self.label_input()}
-        latents = {"latents": tf.TensorSpec([None, self.latent_dim], tf.float32), **self.label_input()}
         return {
             **super().serving_signatures(),
             "encode": serving.Signature(encode, images),
-            "decode": serving.Signature(decode, latents),
             "reconstruct": serving.Signature(reconstruct, images),
         }
-
-
-def _check_output(name, network, expected):
-    given = network.output_shape[1:]
-    if tuple(given) != expected:
-        raise ValueError(
-            f"`{name}` must give outputs of shape (n, {', '.join(map(str, expected))}); "
-            f"this one gives (n, {', '.join(map(str, given))})."
-        )

@@ -1,0 +1,1 @@
+"""Models of two players, a generator and a discriminator."""

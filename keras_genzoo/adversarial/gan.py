@@ -1,0 +1,345 @@
+"""The generative adversarial network: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661.
+
+A generator G turns a latent z, drawn from a prior, into an image. A discriminator D scores images, high where it
+takes one for real. They play a game (see `losses`): D learns to tell real images from generated ones, G to be taken
+for real. In training (the paper's algorithm 1):
+
+    for k steps:  draw latents z; D descends on its loss at the real images x and at G(z)
+    then:         G descends on its loss at the scores of G(z)
+
+Differences from the paper: leaky rectifiers in D where it has maxout and dropout; the k steps of D see the same
+real images, each with fresh latents; G answers to the last of their batches, so that images are generated once.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_genzoo import distributions, networks, serving
+from keras_genzoo.adversarial import losses
+from keras_genzoo.inputs import check_network, positive_integers, split_batch
+from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
+
+_HIDDEN_UNITS = (256, 512)  # of the generator; the discriminator has them in reverse
+
+
+def generator(latent_dim, image_shape, num_classes=None, dtype=None):
+    """Latents `(n, latent_dim)`, or `[latents, labels]`, to images `(n, h, w, c)` in [0, 1]: an MLP."""
+    inputs, x = networks.latents_and_labels(latent_dim, num_classes, dtype)
+    for units in _HIDDEN_UNITS:
+        x = layers.Dense(units, activation="relu", dtype=dtype)(x)
+    x = layers.Dense(math.prod(image_shape), activation="sigmoid", dtype="float32")(x)
+    return keras.Model(inputs, layers.Reshape(image_shape, dtype="float32")(x), name="generator")
+
+
+def discriminator(image_shape, num_classes=None, normalization=None, projection=False, dtype=None):
+    """Images `(n, h, w, c)` in [0, 1], or `[images, labels]`, to scores `(n, 1)`: an MLP."""
+    inputs, x = networks.images_and_labels(image_shape, None if projection else num_classes, dtype)
+    x = layers.Flatten(dtype=dtype)(x)
+    for units in reversed(_HIDDEN_UNITS):
+        x = networks.normalized(layers.Dense(units, dtype=dtype), normalization)(x)
+        x = layers.LeakyReLU(0.2, dtype=dtype)(x)
+    return networks.scoring(inputs, x, num_classes if projection else None, normalization)
+
+
+@keras.saving.register_keras_serializable(package="keras_genzoo")
+class GAN(LatentVariableModel):
+    """Generative adversarial network of two multilayer perceptrons.
+
+    Args:
+        image_shape: tuple `(height, width, channels)`.
+        latent_dim: int.
+        generator: Keras model from latents `(n, latent_dim)` (or `[latents, labels]` when conditional) to images
+            `(n, h, w, c)` in [0, 1].
+        discriminator: Keras model from images `(n, h, w, c)` in [0, 1] (or `[images, labels]`) to scores `(n, 1)`,
+            any real numbers: no sigmoid at its end.
+        prior: `"normal"`, N(0, 1) in each dimension, or `"uniform"`, U(-1, 1).
+        discriminator_steps: int, k, updates of the discriminator for one of the generator.
+        discriminator_normalization: in the default discriminator, `"batch"`, `"layer"` (over each image),
+            `"spectral"` (Miyato et al. 2018, https://arxiv.org/abs/1802.05957) or None.
+        generator_ema_decay: float in (0, 1) or None. With a number, `sample`, `decode` and `export` use an
+            exponential moving average of the generator's weights; Yazici et al. 2019, arxiv.org/abs/1806.04498.
+        num_classes: int or None; a number makes both players conditional on labels.
+        **kwargs: `name`, `dtype`, `trainable`.
+    """
+
+    metric_names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=100,
+        generator=None,
+        discriminator=None,
+        prior="normal",
+        discriminator_steps=1,
+        discriminator_normalization=None,
+        generator_ema_decay=None,
+        num_classes=None,
+        **kwargs,
+    ):
+        super().__init__(image_shape, latent_dim, num_classes, **kwargs)
+        distributions.check_choice("prior", prior, tuple(distributions.LATENT_PRIORS))
+        distributions.check_choice("discriminator_normalization", discriminator_normalization, networks.NORMALIZATIONS)
+        if generator_ema_decay is not None and not 0 < generator_ema_decay < 1:
+            raise ValueError(f"`generator_ema_decay` must lie in (0, 1) or be None; got {generator_ema_decay!r}.")
+        self.prior_family = prior
+        (self.discriminator_steps,) = positive_integers("discriminator_steps", [discriminator_steps], 1)
+        self.discriminator_normalization = discriminator_normalization
+        self.generator_ema_decay = generator_ema_decay
+        self.generator = generator or self.default_network("generator", self.default_generator)
+        self.discriminator = discriminator or self.default_network("discriminator", self.default_discriminator)
+        check_network("generator", self.generator, self.image_shape)
+        check_network("discriminator", self.discriminator, (1,))
+        if generator_ema_decay is not None:
+            self.generator_averages = [
+                self.add_weight(
+                    name=f"generator_average_{i}",
+                    shape=weight.shape,
+                    initializer=lambda shape, dtype, weight=weight: keras.ops.copy(weight),
+                    dtype=weight.dtype,
+                    trainable=False,
+                    aggregation="only_first_replica",
+                )
+                for i, weight in enumerate(self.generator.weights)
+            ]
+        self.build()
+
+    def default_generator(self, dtype):
+        return generator(self.latent_dim, self.image_shape, self.num_classes, dtype=dtype)
+
+    def default_discriminator(self, dtype):
+        return discriminator(self.image_shape, self.num_classes, self.discriminator_normalization, dtype=dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": self.network_config("generator"),
+            "discriminator": self.network_config("discriminator"),
+            "prior": self.prior_family,
+            "discriminator_steps": self.discriminator_steps,
+            "discriminator_normalization": self.discriminator_normalization,
+            "generator_ema_decay": self.generator_ema_decay,
+        }
+
+    # ---- the game ----
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        loss="non_saturating",
+        regularizer=None,
+        **kwargs,
+    ):
+        """Chooses the game and an optimiser for each player.
+
+        Args:
+            generator_optimizer: Keras optimiser; by default Adam(2e-4, beta_1=0.5).
+            discriminator_optimizer: Keras optimiser; by default Adam(2e-4, beta_1=0.5).
+            loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or a
+                `losses.Game`.
+            regularizer: what is added to the discriminator's loss: `"gradient_penalty"`, `"r1"`, a
+                `losses.GradientRegularizer`, or None.
+            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
+        """
+        game, regularizer = losses.get_game(loss), losses.get_regularizer(regularizer)
+        if kwargs.get("optimizer") is not None:
+            raise ValueError("`optimizer` is not an argument: give `generator_optimizer`, `discriminator_optimizer`.")
+        if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
+            raise ValueError("`generator_optimizer` and `discriminator_optimizer` must be two optimisers, not one.")
+        if regularizer and any(isinstance(layer, layers.BatchNormalization) for layer in self.discriminator.layers):
+            raise ValueError(
+                f"`regularizer` {type(regularizer).__name__} needs the gradient at each image, but batch "
+                "normalisation in the discriminator mixes images. Build the model with discriminator_normalization="
+                "'layer', 'spectral' or None."
+            )
+        super().compile(**kwargs)
+        self.game, self.regularizer = game, regularizer
+        self.generator_optimizer = self.prepare_optimizer(
+            generator_optimizer or self.default_optimizer(), self.generator.trainable_variables
+        )
+        self.discriminator_optimizer = self.prepare_optimizer(
+            discriminator_optimizer or self.default_optimizer(), self.discriminator.trainable_variables
+        )
+
+    def default_optimizer(self):
+        return keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        config = {key: config[key] for key in ("jit_compile", "run_eagerly", "steps_per_execution")}
+        parts = {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            "loss": self.game,
+            "regularizer": self.regularizer,
+        }
+        return {**config, **{key: keras.saving.serialize_keras_object(part) for key, part in parts.items()}}
+
+    def train_step(self, data):
+        real, labels = self.unpack(data)
+        for _ in range(self.discriminator_steps):
+            with tf.GradientTape() as tape:
+                fake = self.generated(self.draw_latents(tf.shape(real)[0]), labels, training=True)
+            terms = self.discriminator_step(real, fake, labels)
+        terms["generator_loss"] = self.generator_step(tape, fake, labels)
+        return self.track(**terms)
+
+    def discriminator_step(self, real, fake, labels=None):
+        """One update of the discriminator, at images `(n, h, w, c)` of either kind; returns what to track."""
+        with tf.GradientTape() as tape:
+            real_scores = self.scores(real, labels, training=True)  # (n,)
+            fake_scores = self.scores(fake, labels, training=True)  # (n,)
+            loss = self.game.discriminator_loss(real_scores, fake_scores)
+            if self.regularizer:
+                alpha = self.draw(lambda n, seed: tf.random.stateless_uniform((n,), seed), tf.shape(real)[0])
+                loss += self.regularizer.penalty(
+                    lambda images: self.scores(images, labels, training=True), real, fake, alpha
+                )
+            loss += sum(self.discriminator.losses)  # a user's own networks may carry regularisers
+        self.minimize(loss, tape, self.discriminator_optimizer, self.discriminator.trainable_variables)
+        return {
+            "discriminator_loss": loss,
+            "real_score": self.game.verdict(real_scores),
+            "fake_score": self.game.verdict(fake_scores),
+        }
+
+    def generator_step(self, tape, fake, labels=None):
+        """One update of the generator, at the images `fake` it made on `tape`; returns its loss, `(n,)`."""
+        # What the discriminator keeps of the images it sees (averages of batch normalisation) is not updated here.
+        with tape, keras.StatelessScope():
+            loss = self.game.generator_loss(self.scores(fake, labels, training=True))
+        with tape:
+            loss += sum(self.generator.losses)
+        self.minimize(loss, tape, self.generator_optimizer, self.generator.trainable_variables)
+        if self.generator_ema_decay is not None:
+            step = tf.cast(self.generator_optimizer.iterations, tf.float32)
+            decay = tf.minimum(self.generator_ema_decay, (1 + step) / (10 + step))  # early weights are soon forgotten
+            for average, weight in zip(self.generator_averages, self.generator.weights, strict=True):
+                average.assign(decay * average + (1 - decay) * tf.cast(weight, average.dtype))
+        return loss
+
+    def test_step(self, data):
+        real, labels = self.unpack(data)
+        fake = self.generate(self.draw_latents(tf.shape(real)[0]), labels)
+        real_scores, fake_scores = self.scores(real, labels), self.scores(fake, labels)
+        return self.track(
+            generator_loss=self.game.generator_loss(fake_scores),
+            discriminator_loss=self.game.discriminator_loss(real_scores, fake_scores),  # without the regulariser
+            real_score=self.game.verdict(real_scores),
+            fake_score=self.game.verdict(fake_scores),
+        )
+
+    # ---- networks ----
+
+    def draw_latents(self, num_examples):
+        return self.draw(lambda n, seed: self.prior.sample(n, seed=seed), num_examples)  # (num_examples, latent_dim)
+
+    def generated(self, latents, labels=None, training=False):
+        """Images of the generator as it is being trained, float32 `(n, h, w, c)` under any precision."""
+        return tf.cast(self.generator(latents if labels is None else [latents, labels], training=training), tf.float32)
+
+    def scores(self, images, labels=None, training=False):
+        """The discriminator's scores, float32 `(n,)` under any precision."""
+        scores = self.discriminator(images if labels is None else [images, labels], training=training)
+        return tf.cast(scores[:, 0], tf.float32)
+
+    @property
+    def prior(self):
+        """p(z), a `tfd.Distribution` with event `(latent_dim,)`."""
+        return distributions.LATENT_PRIORS[self.prior_family](self.latent_dim)
+
+    def generate(self, noise, labels=None):
+        if self.generator_ema_decay is None:
+            images = self.generated(noise, labels)
+        else:
+            averages = zip(self.generator.weights, self.generator_averages, strict=True)
+            with keras.StatelessScope(state_mapping=[(weight, average.value) for weight, average in averages]):
+                images = self.generated(noise, labels)
+        return tf.clip_by_value(images, 0.0, 1.0)
+
+    def call(self, latents, labels=None):
+        return self.generate(latents, labels)
+
+    def predict_step(self, data):
+        latents, labels = split_batch(data)
+        return self.call(latents, None if self.num_classes is None else labels)
+
+    # ---- the verbs ----
+
+    @tf.function(reduce_retracing=True)
+    def _scores(self, images, labels):
+        return self.scores(images, labels)
+
+    def discriminate(self, images, labels=None):
+        """The discriminator's scores of images, float32 `(n,)`: any real numbers, higher for more real.
+
+        Under `"minimax"` and `"non_saturating"` their sigmoid is the probability that an image is real.
+
+        Args:
+            images: `(n, h, w, c)`, float in [0, 1] or uint8.
+            labels: ints `(n,)`, for a conditional model.
+        """
+        return self._scores(*self.check_images(images, labels))
+
+    def interpolate(self, a, b, num_steps, labels=None, method="spherical"):
+        """Images along the path between two latents.
+
+        Args:
+            a: float `(n, latent_dim)`, where each path starts, such as `model.prior.sample(n)`.
+            b: float `(n, latent_dim)`, where it ends.
+            num_steps: int, at least 2; both ends are included.
+            labels: ints `(n,)`, for a conditional model.
+            method: `"spherical"`, along the great circle, which keeps to lengths that the prior has (White 2016,
+                https://arxiv.org/abs/1609.04468), or `"linear"`.
+
+        Returns:
+            float32 `(n, num_steps, h, w, c)`; `images.save_grid` draws a path a row.
+        """
+        distributions.check_choice("method", method, ("spherical", "linear"))
+        t = path_weights(num_steps)
+        start, end = (self.check_latents(latents, labels)[0] for latents in (a, b))
+        check_ends(start, end)
+        start, end = start[:, None], end[:, None]  # (n, 1, latent_dim)
+        if method == "spherical":
+            return self.decode_paths(_great_circle(start, end, t), labels)
+        return self.decode_paths(start * (1 - t) + end * t, labels)
+
+    def latent_arithmetic(self, a, minus, plus):
+        """`a - minus + plus` of latents, each the mean of a few: the vector arithmetic of Radford et al. 2016.
+
+        With latents of smiling women, of neutral women and of neutral men, `decode` of the result shows a smiling
+        man. Averaging over some three samples of each makes it stable (the paper, section 6.3.2).
+
+        Args:
+            a: float `(n, latent_dim)`.
+            minus: float `(m, latent_dim)`.
+            plus: float `(k, latent_dim)`.
+
+        Returns:
+            float32 `(1, latent_dim)`.
+        """
+        a, minus, plus = (
+            tf.reduce_mean(tf.cast(tf.ensure_shape(latents, (None, self.latent_dim)), tf.float32), 0, keepdims=True)
+            for latents in (a, minus, plus)
+        )
+        return a - minus + plus
+
+    def serving_signatures(self):
+        def discriminate(images, labels=None):
+            return {"score": self.scores(images, labels)}
+
+        images = {"images": tf.TensorSpec([None, *self.image_shape], tf.float32), **self.label_input()}
+        return {**super().serving_signatures(), "discriminate": serving.Signature(discriminate, images)}
+
+
+def _great_circle(start, end, t):
+    """From start to end `(n, 1, d)` along the great circle, their lengths blended: `(n, num_steps, d)`."""
+    directions = tf.math.l2_normalize(start, axis=-1), tf.math.l2_normalize(end, axis=-1)
+    angle = tf.acos(tf.clip_by_value(tf.reduce_sum(directions[0] * directions[1], axis=-1, keepdims=True), -1.0, 1.0))
+    by_angle = tf.sin((1 - t) * angle) / tf.sin(angle), tf.sin(t * angle) / tf.sin(angle)
+    near = tf.sin(angle) < 1e-4  # (anti)parallel: the circle is not defined, the line is
+    return tf.where(near, 1 - t, by_angle[0]) * start + tf.where(near, t, by_angle[1]) * end

@@ -1,0 +1,81 @@
+"""What models with latents share: a prior, a decoder of latents into images, and the verbs on them."""
+
+import tensorflow as tf
+
+from keras_genzoo import serving
+from keras_genzoo.generative_model import GenerativeModel
+from keras_genzoo.inputs import positive_integers
+
+
+class LatentVariableModel(GenerativeModel):
+    """Base class of the models that draw a latent from a prior and turn it into an image.
+
+    A subclass gives `prior`, a `tfd.Distribution` with event `(latent_dim,)`, and `generate(latents, labels)`.
+
+    Args:
+        image_shape: tuple `(height, width, channels)`.
+        latent_dim: int.
+        num_classes: int or None.
+        **kwargs: `name`, `dtype`, `trainable`.
+    """
+
+    def __init__(self, image_shape, latent_dim, num_classes=None, **kwargs):
+        super().__init__(image_shape, num_classes, **kwargs)
+        (self.latent_dim,) = positive_integers("latent_dim", [latent_dim], 1)
+
+    def get_config(self):
+        return {**super().get_config(), "latent_dim": self.latent_dim}
+
+    def draw_noise(self, num_samples, seed):
+        return self.prior.sample(num_samples, seed=seed)  # (num_samples, latent_dim)
+
+    def decode(self, latents, labels=None):
+        """Images of latents: float32 `(n, h, w, c)` in [0, 1]; where there is a likelihood, its mean.
+
+        Args:
+            latents: float `(n, latent_dim)`.
+            labels: ints `(n,)`, for a conditional model.
+        """
+        return self._generate(*self.check_latents(latents, labels))
+
+    def decode_paths(self, paths, labels=None):
+        """Images along paths of latents: `(n, num_steps, latent_dim)` to `(n, num_steps, h, w, c)`.
+
+        Args:
+            paths: float tensor.
+            labels: ints `(n,)`, for a conditional model.
+        """
+        num_steps = paths.shape[1]
+        labels = None if labels is None else tf.repeat(self.check_labels(labels, paths.shape[0]), num_steps)
+        images = self.decode(tf.reshape(paths, (-1, self.latent_dim)), labels)
+        return tf.reshape(images, (-1, num_steps, *self.image_shape))
+
+    def check_latents(self, latents, labels=None):
+        """float32 latents and int32 labels, or None without classes; ValueError where they are wrong."""
+        latents = tf.convert_to_tensor(latents)
+        if not latents.dtype.is_floating or latents.shape.rank < 2 or latents.shape[-1] != self.latent_dim:
+            raise ValueError(
+                f"`latents` must be floating of shape (..., n, {self.latent_dim}); "
+                f"got dtype {latents.dtype.name}, shape {latents.shape}."
+            )
+        return tf.cast(latents, tf.float32), self.check_labels(labels, latents.shape[-2])
+
+    def serving_signatures(self):
+        def decode(latents, labels=None):
+            return {"images": self.generate(latents, labels)}
+
+        latents = {"latents": tf.TensorSpec([None, self.latent_dim], tf.float32), **self.label_input()}
+        return {**super().serving_signatures(), "decode": serving.Signature(decode, latents)}
+
+
+def path_weights(num_steps):
+    """How far along a path each of its steps lies, 0 to 1: float32 `(1, num_steps, 1)`."""
+    if num_steps < 2:
+        raise ValueError(f"`num_steps` must be at least 2, to include both ends; got {num_steps}.")
+    return tf.linspace(0.0, 1.0, num_steps)[None, :, None]
+
+
+def check_ends(a, b):
+    """ValueError unless paths from `a` lead to as many ends in `b`."""
+    if a.shape != b.shape:
+        raise ValueError(f"`a` and `b` must hold equally many; got {len(a)} and {len(b)}.")
