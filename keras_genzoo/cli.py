@@ -74,22 +74,37 @@ def sample(preset_or_run, num_samples, label, seed, output):
 @main.command()
 @click.argument("preset_or_run")
 @click.option("--num-importance-samples", type=click.IntRange(1), help="Draws of the likelihood bound.")
-def evaluate(preset_or_run, num_importance_samples):
+@click.option(
+    "--num-samples",
+    type=click.IntRange(6),
+    help="Samples compared with test images.  [default: as many as test images, at most 10000]",
+)
+@click.option(
+    "--features",
+    metavar="NAME_OR_PRESET",
+    help="Where they are compared: 'inception_v3', or a preset of a classifier.  [default: by data set]",
+)
+def evaluate(preset_or_run, num_importance_samples, num_samples, features):
     """Measure PRESET_OR_RUN on the test split of the data it was trained on."""
     with _plain_errors():
         import json
 
-        from keras_genzoo import presets, recipes, runs
+        import keras
+
+        from keras_genzoo import evaluation, presets, recipes, runs
 
         folder = runs.resolve(preset_or_run)
         facts = json.loads((folder / presets.METADATA).read_text())
         if "recipe" not in facts:
             raise ValueError(f"preset {preset_or_run!r} does not say by which recipe and on which data it was trained.")
         recipe = recipes.get(facts["recipe"])
-        model = _load(preset_or_run)
-        model.compile()
-        figures = runs.measure(model, recipe, runs.load_split(recipe, facts, "test"), num_importance_samples)
-        click.echo(f"\n{recipe.model} {preset_or_run} on {facts['dataset']}")
+        model = presets.load(folder, keras.Model)
+        if (features or num_samples) and not hasattr(model, "sample"):
+            raise ValueError(f"a {facts['class_name']} draws no samples; leave out --features and --num-samples.")
+        runs.compile_model(model, recipe)
+        features = features or evaluation.default_features(facts["dataset"])
+        figures = runs.measure(model, recipe, facts, features, num_samples, num_importance_samples)
+        click.echo(f"\n{facts['class_name']} {preset_or_run} on {facts['dataset']}, test split")
         click.echo(runs.format_figures(figures, recipe.published))
 
 
@@ -111,6 +126,7 @@ def export(preset_or_run, output, version):
 def list_():
     """Recipes to train and presets to load."""
     from keras_genzoo import presets, recipes
+    from keras_genzoo.figure import Figure
 
     click.echo("Recipes (genzoo train NAME):")
     for name, recipe in recipes.RECIPES.items():
@@ -118,11 +134,10 @@ def list_():
         click.echo(f"  {name:20} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
     click.echo("\nPresets (genzoo sample NAME):")
     for name, facts in presets.list_presets().items():
-        figures = "; ".join(
-            f"{figure.replace('_', ' ')} {value['value']:.2f} {value['unit']} (n={value['num_examples']})"
-            for figure, value in facts.get("figures", {}).items()
-        )
-        click.echo(f"  {name:20} {facts['class_name']}, {facts['num_parameters']:,} parameters; {figures}")
+        click.echo(f"  {name:20} {facts['class_name']}, {facts['num_parameters']:,} parameters")
+        for figure, value in facts.get("figures", {}).items():
+            figure = Figure.from_facts(figure, value)
+            click.echo(f"  {'':20} {figure.label}: {figure.amount.strip()} ({figure.counts})")
 
 
 def _load(preset_or_run):

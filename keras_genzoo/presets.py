@@ -97,6 +97,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
     import keras
 
     import keras_genzoo
+    import keras_genzoo.evaluation  # Keras finds a class only where its module was imported
 
     keras_genzoo._import_models()
     _refuse_foreign_code(config)
@@ -106,8 +107,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
         raise ValueError(f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}.")
     if not issubclass(cls, expected_class):
         raise ValueError(
-            f"preset {str(preset)!r} holds a {name}, not a {expected_class.__name__}. Use "
-            f"{name}.from_preset or GenerativeModel.from_preset."
+            f"preset {str(preset)!r} holds a {name}, not a {expected_class.__name__}. Load it with {name}.from_preset."
         )
     # Weights are float32; the precision to run in is the loader's choice, not the writer's.
     arguments = {**config["config"], "dtype": dtype or keras.config.dtype_policy().name}

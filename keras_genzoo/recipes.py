@@ -53,7 +53,7 @@ class Recipe:
     """How to train one model.
 
     Attributes:
-        model: name of a class in `keras_genzoo`.
+        model: name of a class in `keras_genzoo`, such as `VAE` or `evaluation.Classifier`.
         arguments: of that class, beside `image_shape` and `num_classes`, which the data give.
         dataset: name for `data.load`.
         data_options: further arguments of `data.load`; `labels=True` makes the model conditional.
@@ -75,6 +75,8 @@ class Recipe:
     num_importance_samples: int | None = None
     published: tuple[Published, ...] = ()
 
+
+_CLASSIFIER_OPTIMIZER = Optimizer("AdamW", learning_rate=2e-3, cosine_decay=True, arguments={"weight_decay": 0.05})
 
 RECIPES = {
     "vae_digits": Recipe(
@@ -110,6 +112,30 @@ RECIPES = {
         optimizers={"optimizer": Optimizer(cosine_decay=True)},
         epochs=100,
         num_importance_samples=100,
+    ),
+    "classifier_digits": Recipe(
+        model="evaluation.Classifier",
+        arguments={"max_shift": 1},
+        dataset="digits",
+        data_options={"labels": True},
+        optimizers={"optimizer": _CLASSIFIER_OPTIMIZER},
+        epochs=60,
+    ),
+    "classifier_mnist": Recipe(
+        model="evaluation.Classifier",
+        arguments={"max_shift": 2},
+        dataset="mnist",
+        data_options={"labels": True},
+        optimizers={"optimizer": _CLASSIFIER_OPTIMIZER},
+        epochs=15,
+    ),
+    "classifier_fashion_mnist": Recipe(
+        model="evaluation.Classifier",
+        arguments={"max_shift": 2, "flip": True},
+        dataset="fashion_mnist",
+        data_options={"labels": True},
+        optimizers={"optimizer": _CLASSIFIER_OPTIMIZER},
+        epochs=30,
     ),
 }
 

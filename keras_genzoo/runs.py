@@ -2,16 +2,17 @@
 
 run.json                the settings
 history.csv             the metrics of each epoch
-pictures/               samples after each epoch, always from the same noise
+pictures/               samples after each epoch, always from the same noise (models that sample, here and below)
 samples.png             samples of the finished model
 reconstructions.png     test images, and below each its reconstruction (models that encode)
 preset/                 the model, for `from_preset` and for sharing
-saved_model/<version>/  the model for TensorFlow Serving
+saved_model/<version>/  the model for TensorFlow Serving (models that sample)
 backup/                 what `--resume` goes on from
 """
 
 import csv
 import json
+import operator
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import tensorflow as tf
 
 import keras_genzoo
 from keras_genzoo import callbacks, data, evaluation, images, presets, recipes
+from keras_genzoo.evaluation import model_figures
 
 PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
 
@@ -49,7 +51,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     model = _build(recipe, train_set)
     steps = int(train_set.cardinality())
     num_steps = settings["epochs"] * steps
-    model.compile(**{name: optimizer.build(num_steps) for name, optimizer in recipe.optimizers.items()})
+    compile_model(model, recipe, num_steps)
 
     if overwrite and output.exists():
         shutil.rmtree(output)
@@ -71,14 +73,19 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         validation_data=load_split(recipe, settings, "test"),
         callbacks=[
             keras.callbacks.CSVLogger(output / "history.csv", append=finished > 0),
-            callbacks.SampleGrid(output / "pictures"),
+            *([callbacks.SampleGrid(output / "pictures")] if hasattr(model, "sample") else []),
             keras.callbacks.BackupAndRestore(output / BACKUP, double_checkpoint=True, delete_checkpoint=False),
         ],
     )
     _finish(model, recipe, settings, output, report)
 
 
-def load_split(recipe, settings, split):
+def compile_model(model, recipe, num_steps=1):
+    """Compiles a model as its recipe says, for a run of `num_steps` updates."""
+    model.compile(**{name: optimizer.build(num_steps) for name, optimizer in recipe.optimizers.items()})
+
+
+def load_split(recipe, settings, split, **options):
     """A split of the run's data set: the training split shuffled, others in order, both from the run's seed."""
     return data.load(
         settings["dataset"],
@@ -86,7 +93,7 @@ def load_split(recipe, settings, split):
         batch_size=settings["batch_size"],
         shuffle=split == "train",
         seed=settings["seed"],
-        **recipe.data_options,
+        **{**recipe.data_options, **options},
     )
 
 
@@ -100,58 +107,38 @@ def resolve(preset_or_run):
     return presets.find(preset_or_run)
 
 
-def measure(model, recipe, dataset, num_importance_samples=None):
-    """Figures of a model on a test set: every metric of `evaluate`, and the likelihood where the model has one.
+def measure(model, recipe, settings, features, num_samples=None, num_importance_samples=None):
+    """The figures that fit a model, on the test split of a run's data set.
+
+    Args:
+        model: a compiled `GenerativeModel` or `Classifier`.
+        recipe: `Recipe`.
+        settings: dict of the run's `dataset`, `batch_size` and `seed`.
+        features: where samples are compared with real images, see `evaluation.feature_space`; None to leave that out.
+        num_samples: int, samples compared; by default as many as test images, at most 10,000.
+        num_importance_samples: int, draws of a likelihood bound; by default the recipe's.
 
     Returns:
-        dict, figure name to a dict of `value`, `unit`, `num_examples` and `method`.
+        dict, name to `Figure`.
     """
-    num_examples = sum(len(tf.nest.flatten(batch)[0]) for batch in dataset)
-    metrics = model.evaluate(dataset, return_dict=True)
-    figures = {}
-    if "kl" in metrics:
-        figures["negative_elbo"] = {
-            "value": metrics["reconstruction"] + metrics["kl"],
-            "unit": "nats",
-            "num_examples": num_examples,
-            "method": "-E_q log p(x|z) + KL(q(z|x) || p(z)), one draw an image",
-        }
-    else:
-        figures["loss"] = {
-            "value": metrics["loss"],
-            "unit": "nats",
-            "num_examples": num_examples,
-            "method": "-log p(x|z) at the code of x",
-        }
-    if recipe.num_importance_samples:
-        k = num_importance_samples or recipe.num_importance_samples
-        result = evaluation.log_likelihood(model, dataset, verbose=1, num_importance_samples=k, seed=0)
-        figures["log_likelihood_bound"] = {
-            "value": result["log_likelihood"],
-            "standard_error": result["standard_error"],
-            "unit": "nats",
-            "num_examples": result["num_examples"],
-            "method": f"importance-weighted bound, {k} samples",
-        }
-        if recipe.arguments.get("likelihood") == "quantized_logistic":
-            figures["bits_per_dim"] = {
-                "value": result["bits_per_dim"],
-                "unit": "bits/dim",
-                "num_examples": result["num_examples"],
-                "method": "from the bound above",
-            }
+    if features is not None:
+        features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
+    test_set = load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
+    figures = model_figures.metric_figures(model, test_set)
+    num_importance_samples = num_importance_samples or recipe.num_importance_samples
+    figures |= model_figures.likelihood_figures(model, test_set, num_importance_samples)
+    if features is not None and hasattr(model, "sample"):
+        # Samples are grey levels, such as the means of a VAE, also where the model was trained on bits.
+        levels = load_split(recipe, settings, "test", binarize=None)
+        judge = evaluation.default_features(settings["dataset"])
+        judge = judge if judge in presets.list_presets() else None
+        figures |= model_figures.sample_figures(model, levels, features, num_samples, judge)
     return figures
 
 
 def format_figures(figures, published):
     """A line for each figure, with its n and method, and for each published one, with its source."""
-    lines = []
-    for name, figure in figures.items():
-        error = f" +- {figure['standard_error']:.2f}" if "standard_error" in figure else ""
-        lines.append(
-            f"{name.replace('_', ' '):22} {figure['value']:9.2f}{error} {figure['unit']} "
-            f"(n={figure['num_examples']} test images; {figure['method']})"
-        )
+    lines = [str(figure) for figure in figures.values()]
     lines += [f"{'published':22} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
     return "\n".join(lines)
 
@@ -191,35 +178,43 @@ def _build(recipe, dataset):
     arguments = dict(recipe.arguments)
     if conditional:
         arguments["num_classes"] = 1 + max(int(labels.numpy().max()) for _, labels in dataset)
-    return getattr(keras_genzoo, recipe.model)(image_shape=tuple(image_spec.shape[1:]), **arguments)
+    return operator.attrgetter(recipe.model)(keras_genzoo)(image_shape=tuple(image_spec.shape[1:]), **arguments)
 
 
 def _finish(model, recipe, settings, output, report):
-    test_set = load_split(recipe, settings, "test")  # anew: `evaluate` will meet the same draws of bits
-    images.save_grid(callbacks.sample_grid(model, seed=0), output / "samples.png")
-    figures = measure(model, recipe, test_set)
+    draws = hasattr(model, "sample")
+    features = evaluation.default_features(settings["dataset"])
+    is_shipped = features in presets.list_presets()
+    figures = measure(model, recipe, settings, features if is_shipped else None)
     if hasattr(model, "reconstruct"):
+        test_set = load_split(recipe, settings, "test")
         batch = tf.nest.map_structure(lambda tensor: tensor[:64], next(iter(test_set)))
         images.save_grid(callbacks.reconstruction_grid(model, batch), output / "reconstructions.png")
     facts = {key: settings[key] for key in ("recipe", "dataset", "epochs", "batch_size", "precision", "seed")}
-    presets.save(model, output / PRESET, **facts, figures=figures)
-    shutil.copy(output / "samples.png", output / PRESET)
-    version = model.export(output / "saved_model")
+    presets.save(model, output / PRESET, **facts, figures={name: figure.facts() for name, figure in figures.items()})
+    version = ""
+    if draws:
+        images.save_grid(callbacks.sample_grid(model, seed=0), output / "samples.png")
+        shutil.copy(output / "samples.png", output / PRESET)
+        version = Path(model.export(output / "saved_model")).name
     report(f"\n{recipe.model} trained by recipe {settings['recipe']} on {settings['dataset']}")
     report(format_figures(figures, recipe.published))
+    if draws and not is_shipped:
+        report(f"genzoo evaluate {output} measures the samples too, in features of {features}, which it downloads.")
     meaning = {
         "samples.png": "images drawn from the model",
         "reconstructions.png": "rows of test images, each above the row of their reconstructions",
         "history.csv": "the metrics of each epoch",
         "pictures/": "samples after each epoch, from the same noise",
         "preset/": f"the model; keras_genzoo.{recipe.model}.from_preset({str(output / PRESET)!r}) loads it",
-        f"saved_model/{Path(version).name}/": "the model for TensorFlow Serving and tf.saved_model.load",
+        f"saved_model/{version}/": "the model for TensorFlow Serving and tf.saved_model.load",
     }
     report(f"\nIn {output}:")
     for name, what in meaning.items():
         if (output / name).exists():
             report(f"  {name:20} {what}")
-    report(f"\nNext: genzoo sample {output} --num-samples 64 --seed 1 --output more_samples.png")
+    if draws:
+        report(f"\nNext: genzoo sample {output} --num-samples 64 --seed 1 --output more_samples.png")
 
 
 def _finished_epochs(output):

@@ -1,6 +1,7 @@
 """Recipes are data that the package can build."""
 
 import json
+import operator
 
 import pytest
 
@@ -12,7 +13,7 @@ from keras_genzoo import recipes
 def test_builds(name):
     recipe = recipes.get(name)
     num_classes = {"num_classes": 10} if recipe.data_options.get("labels") else {}
-    model = getattr(gz, recipe.model)((8, 8, 1), **recipe.arguments, **num_classes)
+    model = operator.attrgetter(recipe.model)(gz)((8, 8, 1), **recipe.arguments, **num_classes)
     model.compile(**{key: optimizer.build(100) for key, optimizer in recipe.optimizers.items()})
     json.dumps(recipe.arguments), json.dumps(recipe.data_options)
 

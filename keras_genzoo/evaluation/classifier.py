@@ -1,0 +1,158 @@
+"""A small convolutional classifier: the feature space in which samples are measured, and the judge of their classes.
+
+Distances between sets of images are taken between features of a network that knows this kind of image. For digits
+or clothes of 28x28 pixels that is better a classifier trained on them than a network trained on photographs.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_genzoo import images as image_convention
+from keras_genzoo import inputs, presets
+
+_WIDTHS = (16, 32, 64, 64, 96)  # filters of the convolutions; the last is the number of features
+_STRIDES = (1, 2, 1, 2, 1)
+
+
+@keras.saving.register_keras_serializable(package="keras_genzoo")
+class Classifier(keras.Model):
+    """Convolutional classifier of small images.
+
+    Five 3x3 convolutions, each with batch normalisation and ReLU, the mean over the image, and a linear layer. It
+    trains with `fit` on batches `(images, labels)` or TFDS's `{"image", "label"}`.
+
+    Args:
+        image_shape: tuple `(height, width, channels)`.
+        num_classes: int.
+        max_shift: int, pixels; in training each image is moved by up to so many in either direction, onto black.
+        flip: bool, True to mirror half of the images from left to right in training.
+        **kwargs: `name`, `dtype`, `trainable`.
+    """
+
+    def __init__(self, image_shape, num_classes=10, max_shift=0, flip=False, **kwargs):
+        super().__init__(autocast=False, **kwargs)  # `call` converts images itself
+        self.image_shape = inputs.positive_integers("image_shape", image_shape, 3)
+        (self.num_classes,) = inputs.positive_integers("num_classes", [num_classes], 1)
+        if not isinstance(max_shift, int) or not 0 <= max_shift < min(self.image_shape[:2]):
+            raise ValueError(
+                f"`max_shift` must be an integer from 0 to {min(self.image_shape[:2]) - 1}, less than a side of the "
+                f"image; got {max_shift!r}."
+            )
+        self.max_shift = max_shift
+        self.flip = flip
+        self.body = _body(self.image_shape, self.dtype_policy)
+        self.head = layers.Dense(self.num_classes, dtype="float32", name="head")
+        self.head.build(self.body.output_shape)
+        self.build()
+
+    def build(self, input_shape=None):
+        self.built = True  # both networks are built in __init__, from image_shape alone
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "image_shape": list(self.image_shape),
+            "num_classes": self.num_classes,
+            "max_shift": self.max_shift,
+            "flip": self.flip,
+        }
+
+    def compile(self, optimizer=None, **kwargs):
+        """Compiles as `keras.Model.compile`; by default with Adam at 1e-3, cross-entropy and accuracy."""
+        kwargs.setdefault("loss", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        kwargs.setdefault("metrics", [keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+        super().compile(optimizer=optimizer or keras.optimizers.Adam(1e-3), **kwargs)
+        self.optimizer.build(self.trainable_variables)  # so that a resumed run can take back its moments
+
+    def call(self, images, training=False):
+        """Class logits of images.
+
+        Args:
+            images: `(n, h, w, c)`, float in [0, 1] or uint8.
+            training: bool, for the batch normalisation.
+
+        Returns:
+            float32 `(n, num_classes)`.
+
+        Raises:
+            ValueError: for images of another shape, rank, dtype or (outside a graph) range.
+        """
+        images = image_convention.check(images, self.image_shape)
+        return self.head(self.body(images, training=training))
+
+    def features(self, images):
+        """What the last layer sees of images.
+
+        Args:
+            images: `(n, h, w, c)`, float in [0, 1] or uint8.
+
+        Returns:
+            float32 `(n, 96)`, not negative.
+        """
+        return self._features(image_convention.check(images, self.image_shape))
+
+    @tf.function(reduce_retracing=True)
+    def _features(self, images):
+        return self.body(images, training=False)
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """`keras.Model.fit` on a `tf.data` set of batches `(images, labels)` or dicts, or on arrays."""
+        x, y = inputs.check_data(x, y, self.image_shape, self.num_classes)
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # Keras warns that it cannot shuffle one, asked or not
+        with image_convention.clear_errors():
+            return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """`keras.Model.evaluate`, with the data `fit` takes."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # else it comes from `fit`
+            x, y = inputs.check_data(x, y, self.image_shape, self.num_classes)
+        with image_convention.clear_errors():
+            return super().evaluate(x, y, *args, **kwargs)
+
+    def train_step(self, data):
+        images, labels = inputs.split_batch(data)
+        return super().train_step((self._move(images), labels))
+
+    def test_step(self, data):
+        return super().test_step(inputs.split_batch(data))
+
+    def _move(self, images):
+        """Images shifted and mirrored at random; the numbers of a step are the same in a run that was resumed."""
+        images = image_convention.to_float(images)
+        n, (height, width, _) = tf.shape(images)[0], self.image_shape
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        if self.max_shift:
+            shape, s = [2, n], self.max_shift
+            down, right = tf.unstack(
+                tf.random.stateless_uniform(shape, tf.stack([0, step]), 0, 2 * s + 1, dtype=tf.int32)
+            )
+            images = tf.pad(images, [[0, 0], [s, s], [s, s], [0, 0]])
+            images = tf.gather(images, down[:, None] + tf.range(height), axis=1, batch_dims=1)  # (n, h, w + 2s, c)
+            images = tf.gather(images, right[:, None] + tf.range(width), axis=2, batch_dims=1)  # (n, h, w, c)
+        if self.flip:
+            mirrored = tf.random.stateless_uniform([n, 1, 1, 1], tf.stack([1, step])) < 0.5
+            images = tf.where(mirrored, images[:, :, ::-1], images)
+        return images
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, dtype=None):
+        """Builds a classifier from a preset, such as `"classifier_mnist"`; see `GenerativeModel.from_preset`."""
+        return presets.load(preset, cls, load_weights=load_weights, dtype=dtype)
+
+    def save_to_preset(self, path):
+        """Writes a preset folder, atomically; see `GenerativeModel.save_to_preset`."""
+        presets.save(self, path)
+
+
+def _body(image_shape, dtype):
+    """images `(n, h, w, c)` to features `(n, _WIDTHS[-1])`, float32."""
+    images = keras.Input(image_shape, name="images")
+    x = images
+    for width, stride in zip(_WIDTHS, _STRIDES, strict=True):
+        x = layers.Conv2D(width, 3, stride, padding="same", use_bias=False, dtype=dtype)(x)
+        x = layers.ReLU(dtype=dtype)(layers.BatchNormalization(momentum=0.9, dtype=dtype)(x))
+    return keras.Model(images, layers.GlobalAveragePooling2D(dtype="float32")(x), name="body")

@@ -1,0 +1,122 @@
+"""The figures that fit a model: of its objective, of its likelihood, of its samples."""
+
+import dataclasses
+import inspect
+import math
+
+import numpy as np
+
+from keras_genzoo import inputs
+from keras_genzoo.evaluation.agreement import classifier_agreement
+from keras_genzoo.evaluation.feature_metric import compare
+from keras_genzoo.evaluation.features import feature_space
+from keras_genzoo.evaluation.frechet import FrechetDistance
+from keras_genzoo.evaluation.kernel import KernelDistance
+from keras_genzoo.evaluation.likelihood import log_likelihood
+from keras_genzoo.evaluation.neighborhoods import PrecisionRecall
+from keras_genzoo.figure import Figure
+
+MOST_IMAGES = 10_000  # real images, and samples unless asked for more: what the literature compares by
+_KERNEL_BLOCKS, _LARGEST_KERNEL_BLOCK = 10, 1000
+_IMAGES_AT_ONCE = 500
+
+
+def metric_figures(model, dataset):
+    """What `model.evaluate` says of a data set, under names and units that can be compared between models.
+
+    Args:
+        model: a compiled `GenerativeModel` or `Classifier`.
+        dataset: `tf.data.Dataset` of batches as `fit` takes them.
+
+    Returns:
+        dict, name to `Figure`.
+    """
+    n = sum(len(inputs.split_batch(batch)[0]) for batch in dataset)
+    metrics = model.evaluate(dataset, return_dict=True)
+    if "accuracy" in metrics:
+        share = metrics["accuracy"]
+        error = math.sqrt(share * (1 - share) / n)
+        figures = [Figure("accuracy", share, "share", n, "images whose class has the largest score", standard_error=error)]
+    elif "kl" in metrics:
+        value = metrics["reconstruction"] + metrics["kl"]
+        method = "-E_q log p(x|z) + KL(q(z|x) || p(z)), one draw an image"
+        figures = [Figure("negative_elbo", value, "nats", n, method)]
+    elif hasattr(model, "likelihood"):
+        figures = [Figure("loss", metrics["loss"], "nats", n, "-log p(x|z) at the code of x")]
+    else:
+        figures = [Figure(name, value, "", n, "mean over the test split") for name, value in metrics.items()]
+    return {figure.name: figure for figure in figures}
+
+
+def likelihood_figures(model, dataset, num_importance_samples=None):
+    """log p(x) of a data set, where the model has it: exact, or a bound from so many draws.
+
+    Args:
+        model: a `GenerativeModel`.
+        dataset: `tf.data.Dataset` of batches as `fit` takes them.
+        num_importance_samples: int, draws of the bound; None leaves a bound out.
+
+    Returns:
+        dict, name to `Figure`.
+    """
+    if not hasattr(model, "log_prob"):
+        return {}
+    name, method, options = "log_likelihood", "exact", {}
+    if "num_importance_samples" in inspect.signature(model.log_prob).parameters:
+        if num_importance_samples is None:
+            return {}
+        name, method = "log_likelihood_bound", f"importance-weighted bound, {num_importance_samples} samples"
+        options = {"num_importance_samples": num_importance_samples, "seed": 0}
+    result = log_likelihood(model, dataset, verbose=1, **options)
+    n, error = result["num_examples"], result["standard_error"]
+    figures = {name: Figure(name, result["log_likelihood"], "nats", n, method, standard_error=error)}
+    if getattr(model, "likelihood_family", None) == "quantized_logistic":
+        figures["bits_per_dim"] = Figure("bits_per_dim", result["bits_per_dim"], "bits/dim", n, "from the bound above")
+    return figures
+
+
+def sample_figures(model, real, features, num_samples=None, classifier=None, seed=0):
+    """Samples of a model against real images: Frechet and kernel distance, precision, recall, density, coverage.
+
+    Args:
+        model: a `GenerativeModel`; a conditional one draws every class equally often.
+        real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
+        features: see `feature_space`.
+        num_samples: int; by default as many as real images.
+        classifier: see `ClassifierAgreement`; with one, and a conditional model, how often it reads samples as
+            their labels is measured too.
+        seed: int32, of the samples.
+
+    Returns:
+        dict, name to `Figure`.
+    """
+    space = feature_space(features)
+    real = _first_images(real)
+    n = num_samples or len(real)
+    labels = None if model.num_classes is None else np.arange(n) % model.num_classes
+    samples = model.sample(n, labels, seed=seed, batch_size=_IMAGES_AT_ONCE)
+    block_size = min(len(real), n) // _KERNEL_BLOCKS
+    metrics = [
+        FrechetDistance(space),
+        KernelDistance(space, min(max(block_size, 2), _LARGEST_KERNEL_BLOCK)),
+        PrecisionRecall(space),
+    ]
+    figures = compare(metrics, real, samples, verbose=1)
+    if labels is not None and classifier is not None:
+        figures["classifier_agreement"] = classifier_agreement(samples, labels, classifier)
+    return {
+        name: dataclasses.replace(figure, method=f"{figure.method}, samples of seed {seed}")
+        for name, figure in figures.items()
+    }
+
+
+def _first_images(dataset):
+    images, num_images = [], 0
+    for batch in dataset:
+        images.append(np.asarray(inputs.split_batch(batch)[0]))
+        num_images += len(images[-1])
+        if num_images >= MOST_IMAGES:
+            break
+    if not images:
+        raise ValueError("`real` is an empty data set: it has no image to measure.")
+    return np.concatenate(images)[:MOST_IMAGES]
