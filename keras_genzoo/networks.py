@@ -13,6 +13,7 @@ from keras import layers
 _MLP_LIMIT = 28 * 28  # values an image; above it convolutions take over
 _HIDDEN_UNITS = 300
 _FILTERS = (32, 64, 128, 256)
+_LABEL_INITIALIZER = keras.initializers.RandomNormal(stddev=1.0)  # labels weigh as much as what they stand beside
 _SMALLEST_SIDE = 4  # convolutions halve the image until a side would fall below this
 
 
@@ -72,7 +73,7 @@ def images_and_labels(image_shape, num_classes=None, dtype=None):
         return images, images
     height, width, _ = image_shape
     labels = keras.Input((), dtype="int32", name="labels")
-    label_map = layers.Embedding(num_classes, height * width, dtype=dtype)(labels)
+    label_map = layers.Embedding(num_classes, height * width, _LABEL_INITIALIZER, dtype=dtype)(labels)
     label_map = layers.Reshape((height, width, 1), dtype=dtype)(label_map)
     return [images, labels], layers.Concatenate(dtype=dtype)([images, label_map])
 
@@ -86,7 +87,7 @@ def latents_and_labels(latent_dim, num_classes=None, dtype=None):
     if not num_classes:
         return latents, latents
     labels = keras.Input((), dtype="int32", name="labels")
-    vector = layers.Embedding(num_classes, num_classes, dtype=dtype)(labels)
+    vector = layers.Embedding(num_classes, num_classes, _LABEL_INITIALIZER, dtype=dtype)(labels)
     return [latents, labels], layers.Concatenate(dtype=dtype)([latents, vector])
 
 
@@ -120,9 +121,9 @@ def scoring(inputs, features, num_classes=None, normalization=None, initializer=
     scores = normalized(layers.Dense(1, kernel_initializer=initializer, dtype="float32"), normalization)(features)
     if num_classes:
         labels = keras.Input((), dtype="int32", name="labels")
-        directions = normalized(layers.Embedding(num_classes, features.shape[-1], dtype="float32"), normalization)
+        directions = layers.Embedding(num_classes, features.shape[-1], initializer, dtype="float32")(labels)
         inputs = [inputs, labels]
-        scores = layers.Add(dtype="float32")([scores, layers.Dot(1, dtype="float32")([features, directions(labels)])])
+        scores = layers.Add(dtype="float32")([scores, layers.Dot(1, dtype="float32")([features, directions])])
     return keras.Model(inputs, scores, name="discriminator")
 
 

@@ -169,6 +169,8 @@ class GAN(LatentVariableModel):
         return keras.optimizers.Adam(2e-4, beta_1=0.5)
 
     def get_compile_config(self):
+        if not self.compiled:
+            return None
         config = super().get_compile_config()
         config = {key: config[key] for key in ("jit_compile", "run_eagerly", "steps_per_execution")}
         parts = {

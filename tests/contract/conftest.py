@@ -30,6 +30,13 @@ VARIANTS = {
         "likelihood": "quantized_logistic",
         "kl_warmup_steps": 5,
     },
+    "GAN averaged uniform": {"generator_ema_decay": 0.9, "prior": "uniform", "discriminator_steps": 2},
+    "ConditionalGAN conv projection spectral": {
+        "backbone": "conv",
+        "projection": True,
+        "discriminator_normalization": "spectral",
+    },
+    "WGANGP": {"discriminator_steps": 2},  # 5 only trace longer
 }
 
 

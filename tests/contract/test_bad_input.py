@@ -47,7 +47,7 @@ def test_bad_images(compiled, case):
         lambda: compiled.fit(batches(images, LABELS), verbose=0),
         lambda: compiled.evaluate(batches(images, LABELS), verbose=0),
     ]
-    for verb in ("encode", "reconstruct", "posterior", "log_prob"):
+    for verb in ("encode", "reconstruct", "posterior", "log_prob", "discriminate"):
         if hasattr(compiled, verb):
             calls.append(lambda verb=verb: getattr(compiled, verb)(images, labels_for(compiled, 4)))
     for call in calls:

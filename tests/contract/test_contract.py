@@ -15,7 +15,7 @@ from tests.contract.conftest import IMAGE_SHAPE, VARIANTS, build_variant, labels
 
 
 def assert_same_weights(a, b, atol=0.0):
-    assert [v.path.split("/", 1)[1] for v in a.variables] == [v.path.split("/", 1)[1] for v in b.variables]
+    assert [v.name for v in a.variables] == [v.name for v in b.variables]
     for x, y in zip(a.variables, b.variables, strict=True):
         np.testing.assert_allclose(x.numpy(), y.numpy(), atol=atol, rtol=0, err_msg=x.path)
 
@@ -43,13 +43,19 @@ def test_init_arguments_are_documented_and_in_the_config(model):
     assert all(f"{name}:" in inspect.getdoc(type(model)) for name in arguments)
 
 
-def test_fit_lowers_the_loss_and_evaluate_agrees(model, dataset):
+def progress(metrics):
+    """What falls as a model learns: its loss, or minus what a discriminator sees between real and generated images."""
+    return metrics["loss"] if "loss" in metrics else metrics["fake_score"] - metrics["real_score"]
+
+
+def test_fit_learns_and_evaluate_agrees(model, dataset):
     model.compile()
     before = model.evaluate(dataset, verbose=0, return_dict=True)
     assert set(before) == set(model.metric_names)
     history = model.fit(dataset, epochs=10, validation_data=dataset, verbose=0).history
     after = model.evaluate(dataset, verbose=0, return_dict=True)
-    assert after["loss"] < before["loss"]
+    assert progress(after) < progress(before)
+    assert all(np.isfinite(values).all() for values in history.values())
     assert set(history) == {prefix + name for name in model.metric_names for prefix in ("", "val_")}
 
 
@@ -66,13 +72,16 @@ def test_learns_under_xla(model, dataset):
     """Keras compiles train steps with XLA where there is a GPU."""
     model.compile(jit_compile=True)
     assert model.jit_compile
-    losses = model.fit(dataset, epochs=2, verbose=0).history["loss"]
-    assert losses[1] < losses[0]
+    history = model.fit(dataset, epochs=2, verbose=0).history
+    first, second = ({name: values[epoch] for name, values in history.items()} for epoch in (0, 1))
+    assert progress(second) < progress(first)
 
 
-def test_a_loss_for_compile_is_refused(model):
-    with pytest.raises(ValueError, match="`loss` is not an argument"):
+def test_a_keras_loss_is_refused(model):
+    with pytest.raises(ValueError, match="`loss` (is not an argument|must be one of 'minimax')"):
         model.compile(loss="mse")
+    with pytest.raises(ValueError, match="`metrics` is not an argument"):
+        model.compile(metrics=["mse"])
 
 
 def test_takes_every_form_of_data(model, digits):
@@ -172,15 +181,18 @@ def test_mixed_precision(build, dataset, policy):
     model = build(dtype=policy)
     model.compile()
     before = [v.numpy() for v in model.trainable_variables]
-    assert np.isfinite(model.fit(dataset, verbose=0).history["loss"]).all()
+    history = model.fit(dataset, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
     labels = labels_for(model, 3)
     images = model.sample(3, labels, seed=0)
     assert images.dtype == tf.float32 and np.isfinite(images).all()
-    called = model(images) if labels is None else model(images, labels=labels)
+    inputs = images if hasattr(model, "encode") else model.prior.sample(3)
+    called = model(inputs) if labels is None else model(inputs, labels=labels)
     assert called.dtype == tf.float32 and called.shape == images.shape
     assert all(v.dtype == "float32" for v in model.trainable_variables)
-    changed = [np.abs(v.numpy() - old).max() > 0 for v, old in zip(model.trainable_variables, before, strict=True)]
-    assert all(changed)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        # The bias of a score, which a loss such as E f - E r does not see, may stay where it is.
+        assert np.abs(variable.numpy() - old).max() > 0 or old.size == 1, variable.path
     for value in vars(model).values():
         if isinstance(value, keras.optimizers.Optimizer):
             is_scaled = isinstance(value, keras.optimizers.LossScaleOptimizer)
@@ -217,11 +229,14 @@ def test_an_odd_last_batch_on_two_devices(build, digits, two_devices):
     images, labels = (tensor[:17] for tensor in digits)
     with two_devices.scope():
         model = build()
+    if any(isinstance(layer, keras.layers.Conv2D) for layer in model._flatten_layers()):
+        pytest.skip("TensorFlow's oneDNN convolution gives an empty batch the wrong shape (2.21, CPU)")
     model.compile()
     dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
-    assert np.isfinite(model.fit(dataset, epochs=2, verbose=0).history["loss"]).all()
+    history = model.fit(dataset, epochs=2, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
     assert all(np.isfinite(v.numpy()).all() for v in model.variables)
-    assert np.isfinite(model.evaluate(dataset, verbose=0, return_dict=True)["loss"])
+    assert np.isfinite(list(model.evaluate(dataset, verbose=0, return_dict=True).values())).all()
 
 
 @pytest.fixture(scope="module")
