@@ -56,7 +56,7 @@ class Figure:
     def amount(self):
         """str: the value with its error and unit, to the digits that mean something."""
         factor, unit = (100, "%") if self.unit == "share" else (1, self.unit and f" {self.unit}")
-        value, error = factor * self.value, factor * (self.standard_error or math.nan)
+        value, error = factor * self.value, factor * (math.nan if self.standard_error is None else self.standard_error)
         digits = 4 if self.unit == "bits/dim" else 2
         if not self.unit:  # as many as the error allows, or four significant ones
             digits = _digits(error, 2) if error > 0 else _digits(value, 4)

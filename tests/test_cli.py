@@ -16,6 +16,8 @@ from click.testing import CliRunner
 
 import keras_genzoo as gz
 from keras_genzoo.cli import main
+from keras_genzoo.evaluation import features
+from keras_genzoo.figure import Figure
 from tests.conftest import require_tfds
 
 
@@ -68,7 +70,8 @@ def test_train_leaves_what_it_says(run):
     folder, output = run
     for name in ("samples.png", "reconstructions.png", "history.csv", "preset", "saved_model/1", "pictures"):
         assert (folder / name).exists() and name.split("/")[0] in output
-    assert "negative elbo" in output and "log likelihood bound" in output and "n=360 test images" in output
+    assert "negative elbo" in output and "log likelihood bound" in output and "n=360 images" in output
+    assert "n=360 real, 360 generated images" in output and "features of classifier_digits, not resized" in output
     assert "2/2" in output and "Next: genzoo sample" in output
     assert [row["epoch"] for row in history(folder)] == ["0", "1"]
     assert tf.io.decode_png((folder / "samples.png").read_bytes()).shape[0] > 400
@@ -94,24 +97,61 @@ def test_sample_evaluate_and_export(run, tmp_path):
     genzoo("sample", folder / "preset", "--num-samples", 9, "--seed", 1, "--output", tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
-    printed = genzoo("evaluate", folder, "--num-importance-samples", 20)
-    assert "20 samples" in printed and "n=360" in printed
+    printed = genzoo("evaluate", folder, "--num-importance-samples", 20, "--num-samples", 50)
+    assert "20 samples" in printed and "n=360 real, 50 generated" in printed
 
     assert f"{tmp_path}/{folder.name}/1" in genzoo("export", folder, "--output", tmp_path)
     assert f"{tmp_path}/{folder.name}/2" in genzoo("export", folder, "--output", tmp_path)
     genzoo("export", folder, "--output", tmp_path, "--version", 2, fails_with="version 2 exists")
 
 
+FIGURES_OF_SAMPLES = ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage")
+
+
 def test_evaluate_recomputes_the_figures_of_the_preset(run):
     folder, _ = run
-    bound = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]["log_likelihood_bound"]
-    assert f"{bound['value']:.2f} +- {bound['standard_error']:.2f}" in genzoo("evaluate", folder)
+    figures = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]
+    assert {"negative_elbo", "log_likelihood_bound", *FIGURES_OF_SAMPLES} == set(figures)
+    printed = genzoo("evaluate", folder)
+    for name in ("log_likelihood_bound", *FIGURES_OF_SAMPLES):
+        assert str(Figure.from_facts(name, figures[name])) in printed
 
 
 def test_evaluate_recomputes_the_figure_of_the_shipped_preset():
     bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]
     printed = re.search(r"log likelihood bound +(-[\d.]+) \+-", genzoo("evaluate", "vae_digits"))
     assert float(printed[1]) == pytest.approx(bound["value"], abs=0.02)
+
+
+def test_evaluate_in_other_features(run):
+    folder, _ = run
+    printed = genzoo("evaluate", folder, "--num-importance-samples", 1, "--features", "classifier_mnist")
+    assert "features of classifier_mnist, resized 8x8 to 28x28" in printed
+    genzoo("evaluate", folder, "--features", "classifier_mnits", fails_with="Nearest names: classifier_mnist")
+
+
+def test_training_downloads_no_features(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "DEFAULTS", {})
+    printed = genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run")
+    assert f"genzoo evaluate {tmp_path}/run measures the samples too, in features of inception_v3" in printed
+    figures = json.loads((tmp_path / "run" / "preset" / "metadata.json").read_text())["figures"]
+    assert set(figures) == {"negative_elbo", "log_likelihood_bound"}
+
+
+def test_a_classifier_by_its_recipe(tmp_path):
+    folder = tmp_path / "run"
+    printed = genzoo("train", "classifier_digits", "--epochs", 1, "--output", folder)
+    assert "accuracy" in printed and "% (n=360 images" in printed and "genzoo sample" not in printed
+    assert {path.name for path in folder.iterdir()} == {"run.json", "history.csv", "preset", "backup"}
+    accuracy = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]["accuracy"]
+    assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", folder)
+    genzoo("evaluate", folder, "--num-samples", 10, fails_with="a Classifier draws no samples")
+    genzoo("sample", folder, "--output", tmp_path / "no.png", fails_with="holds a Classifier, not a GenerativeModel")
+
+
+def test_evaluate_a_shipped_classifier():
+    accuracy = gz.list_presets()["classifier_digits"]["figures"]["accuracy"]
+    assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", "classifier_digits")
 
 
 def test_builtin_preset_by_name(tmp_path):
@@ -124,6 +164,8 @@ def test_builtin_preset_by_name(tmp_path):
 def test_list():
     output = genzoo("list")
     assert "vae_digits" in output and "86.76" in output and "parameters" in output
+    assert "log likelihood bound: -23.35 +- 0.20 nats (n=360 images)" in output
+    assert re.search(r"accuracy: 99\.\d\d \+- 0\.\d\d% \(n=360 images\)", output)
 
 
 def test_a_run_is_neither_overwritten_nor_mixed_by_accident(run, tmp_path):
@@ -192,4 +234,4 @@ def test_a_killed_run_resumes_as_if_never_killed(tmp_path):
 def test_vae_mnist_trains_on_the_real_set(tmp_path):
     require_tfds("mnist")
     output = genzoo("train", "vae_mnist", "--epochs", 2, "--batch-size", 500, "--output", tmp_path / "run")
-    assert "n=10000 test images" in output and "86.76" in output
+    assert "n=10000 images" in output and "n=10000 real, 10000 generated images" in output and "86.76" in output

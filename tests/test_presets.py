@@ -1,6 +1,8 @@
 """Presets: complete or refused, and never run."""
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -152,11 +154,27 @@ def test_a_config_of_something_else_is_refused(saved):
 
 
 def test_builtin_presets_load_and_are_listed_by_class():
-    assert "vae_digits" in gz.list_presets()
-    assert set(gz.VAE.presets) <= set(gz.GenerativeModel.presets) == set(gz.list_presets())
+    assert {"vae_digits", "classifier_digits"} <= set(gz.list_presets())
+    assert set(gz.VAE.presets) <= set(gz.GenerativeModel.presets) <= set(gz.list_presets())
     assert not gz.DenoisingAutoencoder.presets
     for name, metadata in gz.list_presets().items():
-        model = gz.GenerativeModel.from_preset(name)
+        model = presets.load(name, keras.Model)
         assert type(model).__name__ == metadata["class_name"]
         assert model.count_params() == metadata["num_parameters"]
-        assert np.isfinite(model.sample(2, seed=0)).all()
+        if isinstance(model, gz.GenerativeModel):
+            labels = None if model.num_classes is None else [0, 1]
+            assert np.isfinite(model.sample(2, labels, seed=0)).all()
+
+
+def test_of_a_classifier_is_no_generative_model():
+    with pytest.raises(ValueError, match=r"holds a Classifier, not a GenerativeModel.*Classifier\.from_preset"):
+        gz.GenerativeModel.from_preset("classifier_digits")
+
+
+def test_a_classifier_loads_in_a_process_that_imported_only_the_package():
+    script = (
+        "import keras, keras_genzoo\nfrom keras_genzoo import presets\n"
+        "print(type(presets.load('classifier_digits', keras.Model)).__name__)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "Classifier"

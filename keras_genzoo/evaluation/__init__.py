@@ -2,11 +2,11 @@
 
 from keras_genzoo.evaluation.agreement import ClassifierAgreement, classifier_agreement
 from keras_genzoo.evaluation.classifier import Classifier
-from keras_genzoo.evaluation.feature_metric import compare
 from keras_genzoo.evaluation.features import FeatureSpace, default_features, feature_space
 from keras_genzoo.evaluation.frechet import FrechetDistance, frechet_distance
 from keras_genzoo.evaluation.kernel import KernelDistance, kernel_distance
 from keras_genzoo.evaluation.likelihood import log_likelihood
+from keras_genzoo.evaluation.model_figures import sample_figures
 from keras_genzoo.evaluation.neighborhoods import PrecisionRecall, precision_recall
 from keras_genzoo.figure import Figure
 
@@ -19,11 +19,11 @@ __all__ = [
     "KernelDistance",
     "PrecisionRecall",
     "classifier_agreement",
-    "compare",
     "default_features",
     "feature_space",
     "frechet_distance",
     "kernel_distance",
     "log_likelihood",
     "precision_recall",
+    "sample_figures",
 ]

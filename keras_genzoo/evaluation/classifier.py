@@ -67,6 +67,9 @@ class Classifier(keras.Model):
         super().compile(optimizer=optimizer or keras.optimizers.Adam(1e-3), **kwargs)
         self.optimizer.build(self.trainable_variables)  # so that a resumed run can take back its moments
 
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
     def call(self, images, training=False):
         """Class logits of images.
 

@@ -47,7 +47,8 @@ class FeatureSpace:
         self.name = name
         self.input_shape = input_shape
         self._network = network
-        self._compiled = tf.function(self._compute, reduce_retracing=True)
+        self._compiled = {}  # image shape -> function, so that it knows the shape of its features
+        self._widths = {}  # image shape -> features an image
 
     def __call__(self, images, name="images"):
         """Features of images.
@@ -60,15 +61,29 @@ class FeatureSpace:
             float32 `(n, d)`.
 
         Raises:
-            ValueError: for images the network cannot take, and (outside a graph) for features that are not finite.
+            ValueError: for images the network cannot take, and (outside a graph) for features that are not finite
+                or vary in number.
         """
-        self.check(images.shape[1:], name)
-        features = self._compiled(image_convention.check(images, tuple(images.shape[1:]), name))
-        if tf.executing_eagerly() and not np.isfinite(features).all():
-            raise ValueError(
-                f"`features` ({self.name}) gave numbers that are not finite for `{name}`; use a network that is "
-                "trained, and takes images in [0, 1]."
+        image_shape = tuple(images.shape[1:])
+        self.check(image_shape, name)
+        images = image_convention.check(images, image_shape, name)
+        if image_shape not in self._compiled:
+            self._compiled[image_shape] = tf.function(
+                self._compute, input_signature=[tf.TensorSpec((None, *image_shape), tf.float32)]
             )
+        features = self._compiled[image_shape](images)
+        if tf.executing_eagerly():
+            width = self._widths.setdefault(image_shape, features.shape[-1])
+            if features.shape[-1] != width:
+                raise ValueError(
+                    f"`features` ({self.name}) gave {features.shape[-1]} numbers an image for `{name}`, after {width} "
+                    "before; use a network that gives a fixed number."
+                )
+            if not np.isfinite(features).all():
+                raise ValueError(
+                    f"`features` ({self.name}) gave numbers that are not finite for `{name}`; use a network that is "
+                    "trained, and takes images in [0, 1]."
+                )
         return features
 
     def check(self, image_shape, name):
@@ -95,12 +110,8 @@ class FeatureSpace:
         if channels == 3 and images.shape[-1] == 1:
             images = tf.repeat(images, 3, axis=-1)
         features = tf.cast(self._network(images), tf.float32)
-        if not features.shape[1:].is_fully_defined():
-            raise ValueError(
-                f"`features` ({self.name}) must give a fixed number of features an image; got shape {features.shape}. "
-                "End the network with a pooling over the image, or give it a fixed input size."
-            )
-        return tf.reshape(features, (tf.shape(images)[0], math.prod(features.shape[1:])))
+        width = math.prod(features.shape[1:]) if features.shape[1:].is_fully_defined() else -1
+        return tf.reshape(features, (tf.shape(images)[0], width))
 
 
 def feature_space(features):

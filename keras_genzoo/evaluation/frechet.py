@@ -38,6 +38,11 @@ class FrechetDistance(FeatureMetric):
         """Chan et al. 1979: moments of a union from the moments of its parts."""
         d = features.shape[-1]
         if not self._moments:
+            if d is None:
+                raise ValueError(
+                    f"`features` ({self.feature_space.name}) do not say how many they are inside tf.function: use a "
+                    "network with a known output shape, or call update_state outside."
+                )
             with tf.init_scope():
                 for name in ("real", "generated"):
                     self._moments[name] = [

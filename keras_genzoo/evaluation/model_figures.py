@@ -36,7 +36,8 @@ def metric_figures(model, dataset):
     if "accuracy" in metrics:
         share = metrics["accuracy"]
         error = math.sqrt(share * (1 - share) / n)
-        figures = [Figure("accuracy", share, "share", n, "images whose class has the largest score", standard_error=error)]
+        method = "images whose class has the largest score"
+        figures = [Figure("accuracy", share, "share", n, method, standard_error=error)]
     elif "kl" in metrics:
         value = metrics["reconstruction"] + metrics["kl"]
         method = "-E_q log p(x|z) + KL(q(z|x) || p(z)), one draw an image"
@@ -44,7 +45,7 @@ def metric_figures(model, dataset):
     elif hasattr(model, "likelihood"):
         figures = [Figure("loss", metrics["loss"], "nats", n, "-log p(x|z) at the code of x")]
     else:
-        figures = [Figure(name, value, "", n, "mean over the test split") for name, value in metrics.items()]
+        figures = [Figure(name, metrics[name], "", n, "mean over the test split") for name in model.metric_names]
     return {figure.name: figure for figure in figures}
 
 

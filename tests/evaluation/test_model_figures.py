@@ -1,0 +1,100 @@
+"""Which figures a model gets, and that they are what the metrics alone would give."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_genzoo as gz
+from keras_genzoo.evaluation import Classifier, classifier_agreement, frechet_distance, model_figures, sample_figures
+
+
+@pytest.fixture
+def test_set():
+    return gz.data.load("digits", "test", batch_size=100, labels=True, shuffle=False)
+
+
+@pytest.fixture
+def images(test_set):
+    return np.concatenate([images for images, _ in test_set])
+
+
+SAMPLE_FIGURES = {"frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"}
+
+
+def test_samples_of_an_unconditional_model(test_set, images):
+    vae = gz.VAE((8, 8, 1), 4)
+    figures = sample_figures(vae, test_set, "classifier_digits", classifier="classifier_digits")
+    assert set(figures) == SAMPLE_FIGURES
+    alone = frechet_distance(images, vae.sample(360, seed=0), "classifier_digits")
+    assert float(figures["frechet_distance"]) == pytest.approx(float(alone), rel=1e-4)
+    for figure in figures.values():
+        assert (figure.num_examples, figure.num_generated) == (360, 360)
+        assert "features of classifier_digits, not resized, samples of seed 0" in figure.method
+    assert "10 blocks of 36" in figures["kernel_distance"].method
+
+
+def test_samples_of_a_conditional_model_come_from_every_class(test_set):
+    cvae = gz.VAE((8, 8, 1), 4, num_classes=10)
+    figures = sample_figures(cvae, test_set, "classifier_digits", num_samples=25, classifier="classifier_digits")
+    assert set(figures) == {*SAMPLE_FIGURES, "classifier_agreement"}
+    labels = np.arange(25) % 10
+    alone = classifier_agreement(cvae.sample(25, labels, seed=0), labels, "classifier_digits")
+    assert float(figures["classifier_agreement"]) == float(alone)
+    assert figures["classifier_agreement"].num_examples == figures["recall"].num_generated == 25
+    assert "classifier_agreement" not in sample_figures(cvae, test_set, "classifier_digits", num_samples=10)
+
+
+def test_the_first_images_of_a_large_set(test_set, monkeypatch):
+    monkeypatch.setattr(model_figures, "MOST_IMAGES", 150)
+    figures = sample_figures(gz.VAE((8, 8, 1), 4), test_set, "classifier_digits")
+    assert (figures["recall"].num_examples, figures["recall"].num_generated) == (150, 150)
+    with pytest.raises(ValueError, match="`real` is an empty data set"):
+        sample_figures(gz.VAE((8, 8, 1), 4), test_set.take(0), "classifier_digits")
+
+
+def evaluated(model, test_set):
+    model.compile()
+    metrics = model.evaluate(test_set, verbose=0, return_dict=True)
+    return metrics, model_figures.metric_figures(model, test_set)
+
+
+def test_metrics_of_a_classifier(test_set):
+    metrics, figures = evaluated(Classifier((8, 8, 1)), test_set)
+    (figure,) = figures.values()
+    p = metrics["accuracy"]
+    assert (figure.name, figure.unit, figure.num_examples) == ("accuracy", "share", 360)
+    assert figure.value == pytest.approx(p) and figure.standard_error == pytest.approx(np.sqrt(p * (1 - p) / 360))
+
+
+def test_metrics_of_autoencoders_are_nats_and_those_of_players_are_not(test_set):
+    metrics, figures = evaluated(gz.Autoencoder((8, 8, 1), 4), test_set)
+    assert [(f.name, f.unit, f.value) for f in figures.values()] == [("loss", "nats", pytest.approx(metrics["loss"]))]
+    _, figures = evaluated(gz.VAE((8, 8, 1), 4), test_set)
+    assert [(f.name, f.unit) for f in figures.values()] == [("negative_elbo", "nats")]
+    _, figures = evaluated(gz.GAN((8, 8, 1), 4), test_set)
+    assert [(f.name, f.unit) for f in figures.values()] == [(name, "") for name in gz.GAN.metric_names]
+    assert all(f.num_examples == 360 for f in figures.values())
+
+
+def test_likelihoods(test_set):
+    class Exact(keras.Model):
+        """Every bit of an image is a fair coin."""
+
+        image_shape = (8, 8, 1)
+
+        def unpack(self, data):
+            return data[0], None
+
+        def log_prob(self, images):
+            return keras.ops.full((len(images),), -64 * np.log(2))
+
+    (figure,) = model_figures.likelihood_figures(Exact(), test_set).values()
+    assert (figure.name, figure.method, figure.num_examples) == ("log_likelihood", "exact", 360)
+    assert figure.value == pytest.approx(-64 * np.log(2))
+
+    vae = gz.VAE((8, 8, 1), 4, likelihood="quantized_logistic")
+    figures = model_figures.likelihood_figures(vae, test_set, num_importance_samples=3)
+    assert set(figures) == {"log_likelihood_bound", "bits_per_dim"}
+    assert "3 samples" in figures["log_likelihood_bound"].method
+    assert not model_figures.likelihood_figures(vae, test_set)
+    assert not model_figures.likelihood_figures(gz.GAN((8, 8, 1), 4), test_set)
