@@ -47,7 +47,7 @@ def __dir__():
 
 def _import_models():
     """Registers every model with Keras, which finds the class of a saved model only if it was imported."""
-    for name in _MODELS:
+    for name in (*_MODELS, "evaluation"):
         __getattr__(name)
 
 

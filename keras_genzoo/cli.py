@@ -98,6 +98,7 @@ def evaluate(preset_or_run, num_importance_samples, num_samples, features):
         if "recipe" not in facts:
             raise ValueError(f"preset {preset_or_run!r} does not say by which recipe and on which data it was trained.")
         recipe = recipes.get(facts["recipe"])
+        keras.utils.set_random_seed(facts["seed"])  # the same draws of bits as at the end of its training
         model = presets.load(folder, keras.Model)
         if (features or num_samples) and not hasattr(model, "sample"):
             raise ValueError(f"a {facts['class_name']} draws no samples; leave out --features and --num-samples.")
@@ -131,13 +132,13 @@ def list_():
     click.echo("Recipes (genzoo train NAME):")
     for name, recipe in recipes.RECIPES.items():
         aim = f"; published {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
-        click.echo(f"  {name:20} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
+        click.echo(f"  {name:24} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
     click.echo("\nPresets (genzoo sample NAME):")
     for name, facts in presets.list_presets().items():
-        click.echo(f"  {name:20} {facts['class_name']}, {facts['num_parameters']:,} parameters")
+        click.echo(f"  {name:24} {facts['class_name']}, {facts['num_parameters']:,} parameters")
         for figure, value in facts.get("figures", {}).items():
             figure = Figure.from_facts(figure, value)
-            click.echo(f"  {'':20} {figure.label}: {figure.amount.strip()} ({figure.counts})")
+            click.echo(f"  {'':24} {figure.label}: {figure.amount.strip()} ({figure.counts})")
 
 
 def _load(preset_or_run):

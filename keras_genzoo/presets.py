@@ -97,7 +97,6 @@ def load(preset, expected_class, load_weights=True, dtype=None):
     import keras
 
     import keras_genzoo
-    import keras_genzoo.evaluation  # Keras finds a class only where its module was imported
 
     keras_genzoo._import_models()
     _refuse_foreign_code(config)

@@ -11,6 +11,7 @@ backup/                 what `--resume` goes on from
 """
 
 import csv
+import dataclasses
 import json
 import operator
 import shutil
@@ -121,18 +122,21 @@ def measure(model, recipe, settings, features, num_samples=None, num_importance_
     Returns:
         dict, name to `Figure`.
     """
-    if features is not None:
+    compares = features is not None and hasattr(model, "sample")
+    if compares:
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
     test_set = load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
     figures = model_figures.metric_figures(model, test_set)
     num_importance_samples = num_importance_samples or recipe.num_importance_samples
     figures |= model_figures.likelihood_figures(model, test_set, num_importance_samples)
-    if features is not None and hasattr(model, "sample"):
+    if compares:
         # Samples are grey levels, such as the means of a VAE, also where the model was trained on bits.
         levels = load_split(recipe, settings, "test", binarize=None)
         judge = evaluation.default_features(settings["dataset"])
         judge = judge if judge in presets.list_presets() else None
-        figures |= model_figures.sample_figures(model, levels, features, num_samples, judge)
+        note = ", images in grey levels" if recipe.data_options.get("binarize") else ""
+        for name, figure in evaluation.sample_figures(model, levels, features, num_samples, judge).items():
+            figures[name] = dataclasses.replace(figure, method=figure.method + note)
     return figures
 
 

@@ -72,6 +72,7 @@ def test_train_leaves_what_it_says(run):
         assert (folder / name).exists() and name.split("/")[0] in output
     assert "negative elbo" in output and "log likelihood bound" in output and "n=360 images" in output
     assert "n=360 real, 360 generated images" in output and "features of classifier_digits, not resized" in output
+    assert "samples of seed 0, images in grey levels)" in output
     assert "2/2" in output and "Next: genzoo sample" in output
     assert [row["epoch"] for row in history(folder)] == ["0", "1"]
     assert tf.io.decode_png((folder / "samples.png").read_bytes()).shape[0] > 400
