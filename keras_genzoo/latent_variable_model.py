@@ -36,7 +36,8 @@ class LatentVariableModel(GenerativeModel):
             latents: float `(n, latent_dim)`.
             labels: ints `(n,)`, for a conditional model.
         """
-        return self._generate(*self.check_latents(latents, labels))
+        latents = self.check_latents(latents)
+        return self._generate(latents, self.check_labels(labels, latents.shape[0]))
 
     def decode_paths(self, paths, labels=None):
         """Images along paths of latents: `(n, num_steps, latent_dim)` to `(n, num_steps, h, w, c)`.
@@ -50,15 +51,15 @@ class LatentVariableModel(GenerativeModel):
         images = self.decode(tf.reshape(paths, (-1, self.latent_dim)), labels)
         return tf.reshape(images, (-1, num_steps, *self.image_shape))
 
-    def check_latents(self, latents, labels=None):
-        """float32 latents and int32 labels, or None without classes; ValueError where they are wrong."""
+    def check_latents(self, latents, name="latents"):
+        """float32 latents `(..., n, latent_dim)`; ValueError where they are anything else."""
         latents = tf.convert_to_tensor(latents)
         if not latents.dtype.is_floating or latents.shape.rank < 2 or latents.shape[-1] != self.latent_dim:
             raise ValueError(
-                f"`latents` must be floating of shape (..., n, {self.latent_dim}); "
+                f"`{name}` must be floating of shape (..., n, {self.latent_dim}); "
                 f"got dtype {latents.dtype.name}, shape {latents.shape}."
             )
-        return tf.cast(latents, tf.float32), self.check_labels(labels, latents.shape[-2])
+        return tf.cast(latents, tf.float32)
 
     def serving_signatures(self):
         def decode(latents, labels=None):

@@ -118,10 +118,14 @@ def scoring(inputs, features, num_classes=None, normalization=None, initializer=
     discriminator"; Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, eq. 3).
     """
     normalization = normalization if normalization == "spectral" else None
-    scores = normalized(layers.Dense(1, kernel_initializer=initializer, dtype="float32"), normalization)(features)
+    scores = normalized(layers.Dense(1, kernel_initializer=initializer, dtype="float32", name="score"), normalization)(
+        features
+    )
     if num_classes:
         labels = keras.Input((), dtype="int32", name="labels")
-        directions = layers.Embedding(num_classes, features.shape[-1], initializer, dtype="float32")(labels)
+        directions = layers.Embedding(num_classes, features.shape[-1], initializer, dtype="float32", name="directions")(
+            labels
+        )
         inputs = [inputs, labels]
         scores = layers.Add(dtype="float32")([scores, layers.Dot(1, dtype="float32")([features, directions])])
     return keras.Model(inputs, scores, name="discriminator")

@@ -303,7 +303,7 @@ class GAN(LatentVariableModel):
         """
         distributions.check_choice("method", method, ("spherical", "linear"))
         t = path_weights(num_steps)
-        start, end = (self.check_latents(latents, labels)[0] for latents in (a, b))
+        start, end = self.check_latents(a, "a"), self.check_latents(b, "b")
         check_ends(start, end)
         start, end = start[:, None], end[:, None]  # (n, 1, latent_dim)
         if method == "spherical":
@@ -325,8 +325,8 @@ class GAN(LatentVariableModel):
             float32 `(1, latent_dim)`.
         """
         a, minus, plus = (
-            tf.reduce_mean(tf.cast(tf.ensure_shape(latents, (None, self.latent_dim)), tf.float32), 0, keepdims=True)
-            for latents in (a, minus, plus)
+            tf.reduce_mean(self.check_latents(latents, name), axis=0, keepdims=True)
+            for name, latents in (("a", a), ("minus", minus), ("plus", plus))
         )
         return a - minus + plus
 

@@ -95,7 +95,8 @@ class EncoderDecoder(LatentVariableModel):
             latents: float `(..., n, latent_dim)`.
             labels: ints `(n,)`, for a conditional model.
         """
-        return self.decoder_likelihood(*self.check_latents(latents, labels))
+        latents = self.check_latents(latents)
+        return self.decoder_likelihood(latents, self.check_labels(labels, latents.shape[-2]))
 
     @tf.function(reduce_retracing=True)
     def _code(self, images, labels):

@@ -78,7 +78,7 @@ def test_learns_under_xla(model, dataset):
 
 
 def test_a_keras_loss_is_refused(model):
-    with pytest.raises(ValueError, match="`loss` (is not an argument|must be one of 'minimax')"):
+    with pytest.raises(ValueError, match=r"`loss` (is not an argument|must be one of 'minimax')"):
         model.compile(loss="mse")
     with pytest.raises(ValueError, match="`metrics` is not an argument"):
         model.compile(metrics=["mse"])

@@ -1,0 +1,52 @@
+"""Labels reach both players, in every backbone, and mean the class."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_genzoo as gz
+
+IMAGES = tf.random.stateless_uniform((6, 8, 8, 1), (0, 0))
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+VARIANTS = [(backbone, projection) for backbone in ("mlp", "conv") for projection in (False, True)]
+
+
+@pytest.mark.parametrize(("backbone", "projection"), VARIANTS)
+def test_labels_matter_to_both_players(backbone, projection):
+    gan = gz.ConditionalGAN((8, 8, 1), 4, num_classes=3, backbone=backbone, projection=projection)
+    latents = gan.prior.sample(6)
+    assert np.abs(gan.decode(latents, LABELS) - gan.decode(latents, (LABELS + 1) % 3)).max() > 1e-3
+    scores, others = gan.discriminate(IMAGES, LABELS), gan.discriminate(IMAGES, (LABELS + 1) % 3)
+    assert np.abs(scores - others).min() > 0
+    np.testing.assert_allclose(gan.predict((latents, LABELS), verbose=0), gan.decode(latents, LABELS), atol=1e-6)
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "conv"])
+def test_projection_adds_the_inner_product_with_the_vector_of_the_class(backbone):
+    gan = gz.ConditionalGAN((8, 8, 1), 4, num_classes=3, backbone=backbone, projection=True)
+    score, directions = gan.discriminator.get_layer("score"), gan.discriminator.get_layer("directions")
+
+    features = keras.Model(gan.discriminator.inputs[0], score.input)(IMAGES)
+    expected = score(features)[:, 0] + tf.reduce_sum(features * tf.gather(directions.embeddings, LABELS), axis=-1)
+    np.testing.assert_allclose(gan.discriminate(IMAGES, LABELS), expected, atol=1e-5)
+
+
+def test_learns_the_classes_apart():
+    """Class 0 is black, class 1 white: the generator must follow its label."""
+    gan = gz.ConditionalGAN((8, 8, 1), latent_dim=4, num_classes=2, generator_ema_decay=0.98)
+    labels = np.arange(64) % 2
+    images = np.broadcast_to((0.1 + 0.8 * labels)[:, None, None, None], (64, 8, 8, 1)).astype("float32")
+    optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.0) for _ in range(2)]
+    gan.compile(*optimizers, regularizer="r1")
+    gan.fit(images, labels, batch_size=16, epochs=60, verbose=0)
+    levels = gan.sample(100, labels=np.arange(100) % 2, seed=0).numpy().mean(axis=(1, 2, 3))
+    assert levels[0::2].mean() < 0.3 and levels[1::2].mean() > 0.7
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="`backbone` must be one of 'mlp', 'conv'; got 'resnet'"):
+        gz.ConditionalGAN((8, 8, 1), backbone="resnet")
+    with pytest.raises(ValueError, match="`num_classes` must be a positive integer; GAN and DCGAN"):
+        gz.ConditionalGAN((8, 8, 1), num_classes=None)
