@@ -15,12 +15,14 @@ import numpy as np
 from keras_genzoo.evaluation.feature_metric import FeatureMetric, compare
 from keras_genzoo.figure import Figure
 
+_MOST_BLOCKS_WAITING = 10
+
 
 class KernelDistance(FeatureMetric):
     """Squared kernel distance between real and generated images; smaller is better, about 0 for equal distributions.
 
-    Its memory holds one block of either kind, and what one kind is ahead of the other. Images that fill no block
-    count only where they are all there is.
+    Its memory holds one block of either kind, and up to ten of one that comes ahead of the other; what comes further
+    ahead is left out. Images that fill no block count only where they are all there is.
 
     Args:
         features: see `feature_space`.
@@ -37,20 +39,24 @@ class KernelDistance(FeatureMetric):
 
     def reset_state(self):
         self._waiting = {"real": None, "generated": None}  # features (n, d) that fill no block yet
-        self._num_blocks, self._sum, self._sum_of_squares = 0, 0.0, 0.0
+        self._num_blocks, self._mean, self._scatter = 0, 0.0, 0.0  # over blocks; the scatter is n times the variance
 
     def update_features(self, real=None, generated=None):
         for kind, features in (("real", real), ("generated", generated)):
             if features is not None:
                 features, waiting = self.to_numpy(features), self._waiting[kind]
                 self._waiting[kind] = features if waiting is None else np.concatenate([waiting, features])
-        b = self.block_size
+        b, most = self.block_size, self.block_size * _MOST_BLOCKS_WAITING
         while min(self._num_waiting()) >= b:
             distance = _squared_mmd(*(features[:b] for features in self._waiting.values()))
             self._waiting = {kind: features[b:].copy() for kind, features in self._waiting.items()}
             self._num_blocks += 1
-            self._sum += distance
-            self._sum_of_squares += distance**2
+            shift = distance - self._mean
+            self._mean += shift / self._num_blocks
+            self._scatter += shift * (distance - self._mean)
+        for kind, features in self._waiting.items():
+            if features is not None and len(features) > most:
+                self._waiting[kind] = features[:most].copy()
 
     def _num_waiting(self):
         return [0 if features is None else len(features) for features in self._waiting.values()]
@@ -58,7 +64,7 @@ class KernelDistance(FeatureMetric):
     def result(self):
         """float."""
         if self._num_blocks:
-            return self._sum / self._num_blocks
+            return self._mean
         self.require(*self._num_waiting())
         n = min(self._num_waiting())
         return _squared_mmd(*(features[:n] for features in self._waiting.values()))
@@ -68,7 +74,7 @@ class KernelDistance(FeatureMetric):
         b = self._num_blocks
         if b < 2:
             return math.nan
-        return math.sqrt(max(self._sum_of_squares / b - self.result() ** 2, 0.0) / (b - 1))
+        return math.sqrt(self._scatter / (b - 1) / b)
 
     def figures(self):
         value, error = self.result(), self.standard_error()

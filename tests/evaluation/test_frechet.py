@@ -102,7 +102,7 @@ def test_takes_every_form_of_data(pixels, draw):
         dataset = tf.data.Dataset.from_tensor_slices(data).batch(7)
         assert float(frechet_distance(dataset, generated, pixels)) == pytest.approx(expected, rel=1e-9)
     floats = tf.constant(generated / 255, tf.float32)
-    assert float(frechet_distance(real.tolist() and real, floats, pixels, batch_size=3)) == pytest.approx(expected)
+    assert float(frechet_distance(real, floats, pixels, batch_size=3)) == pytest.approx(expected)
 
 
 def test_the_readme_line():

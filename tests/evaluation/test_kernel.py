@@ -52,12 +52,10 @@ def test_in_odd_batches_as_all_at_once(pixels, draw):
     real, generated = draw(95, 0), draw(95, 1)
     whole, parts = KernelDistance(pixels, 10), KernelDistance(pixels, 10)
     whole.update_state(real, generated)
-    for x, y in zip(batches_of(real, 1, 24, 7), batches_of(generated, 30, 2), strict=False):
-        parts.update_state(x, y)
-    rest = [len(list(batches_of(real, 1, 24, 7))), len(list(batches_of(generated, 30, 2)))]
-    seen_real = sum(len(b) for b in list(batches_of(real, 1, 24, 7))[: min(rest)])
-    seen_generated = sum(len(b) for b in list(batches_of(generated, 30, 2))[: min(rest)])
-    parts.update_features(flat(real)[seen_real:], flat(generated)[seen_generated:])
+    for batch in batches_of(flat(real), 1, 24, 7):
+        parts.update_features(real=batch)
+    for batch in batches_of(flat(generated), 30, 2):
+        parts.update_features(generated=batch)
     assert parts.result() == pytest.approx(whole.result(), rel=1e-9)
     assert parts.standard_error() == pytest.approx(whole.standard_error(), rel=1e-6)
     parts.reset_state()
@@ -65,11 +63,16 @@ def test_in_odd_batches_as_all_at_once(pixels, draw):
     assert parts.result() == pytest.approx(kernel_distance(real[:20], generated[:20], pixels, 10).value, rel=1e-9)
 
 
-def test_state_has_a_constant_size(pixels, draw):
+def test_state_has_a_bounded_size(pixels, draw):
     metric = KernelDistance(pixels, block_size=10)
     for seed in range(30):
         metric.update_state(draw(7, seed), draw(7, seed + 99))
         assert all(len(features) < 10 for features in metric._waiting.values())
+    before = metric.result()
+    for seed in range(30):
+        metric.update_features(generated=flat(draw(10, seed)))
+        assert len(metric._waiting["generated"]) <= 100
+    assert metric.result() == before
 
 
 def test_bad_block_size(pixels):
