@@ -15,6 +15,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 import keras_genzoo as gz
+from keras_genzoo import recipes
 from keras_genzoo.cli import main
 from keras_genzoo.evaluation import features
 from keras_genzoo.figure import Figure
@@ -137,6 +138,27 @@ def test_training_downloads_no_features(tmp_path, monkeypatch):
     assert f"genzoo evaluate {tmp_path}/run measures the samples too, in features of inception_v3" in printed
     figures = json.loads((tmp_path / "run" / "preset" / "metadata.json").read_text())["figures"]
     assert set(figures) == {"negative_elbo", "log_likelihood_bound"}
+
+
+OTHER_RECIPES = {
+    "cvae_digits": ("VAE", {"labels": True}, {"negative_elbo", *FIGURES_OF_SAMPLES, "classifier_agreement"}),
+    "gan_digits": ("GAN", {}, {*gz.GAN.metric_names, *FIGURES_OF_SAMPLES}),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_RECIPES)
+def test_figures_that_fit_the_model(name, tmp_path, monkeypatch):
+    model, options, expected = OTHER_RECIPES[name]
+    recipe = recipes.Recipe(model=model, dataset="digits", epochs=1, data_options=options, optimizers={})
+    monkeypatch.setitem(recipes.RECIPES, name, recipe)
+    printed = genzoo("train", name, "--output", tmp_path / "run")
+    figures = json.loads((tmp_path / "run" / "preset" / "metadata.json").read_text())["figures"]
+    assert set(figures) == expected
+    evaluated = genzoo("evaluate", tmp_path / "run")
+    for figure in expected - {"negative_elbo", *gz.GAN.metric_names}:  # of these, each pass has other draws
+        line = str(Figure.from_facts(figure, figures[figure]))
+        assert line in printed and line in evaluated
+    assert "in grey levels" not in printed
 
 
 def test_a_classifier_by_its_recipe(tmp_path):
