@@ -78,6 +78,16 @@ class Recipe:
 
 _CLASSIFIER_OPTIMIZER = Optimizer("AdamW", learning_rate=2e-3, cosine_decay=True, arguments={"weight_decay": 0.05})
 
+_PLAYERS = {
+    f"{player}_optimizer": Optimizer(learning_rate=2e-4, arguments={"beta_1": 0.5})
+    for player in ("generator", "discriminator")
+}
+_CRITIC_AND_GENERATOR = {
+    f"{player}_optimizer": Optimizer(learning_rate=1e-4, arguments={"beta_1": 0.0, "beta_2": 0.9})
+    for player in ("generator", "discriminator")
+}
+_CONDITIONAL = {"backbone": "conv", "projection": True}
+
 RECIPES = {
     "vae_digits": Recipe(
         model="VAE",
@@ -112,6 +122,72 @@ RECIPES = {
         optimizers={"optimizer": Optimizer(cosine_decay=True)},
         epochs=100,
         num_importance_samples=100,
+    ),
+    "gan_mnist": Recipe(
+        model="GAN",
+        arguments={"generator_ema_decay": 0.999},
+        dataset="mnist",
+        optimizers=_PLAYERS,
+        epochs=100,
+    ),
+    "dcgan_digits": Recipe(
+        model="DCGAN",
+        arguments={"generator_ema_decay": 0.99},
+        dataset="digits",
+        optimizers=_PLAYERS,
+        epochs=120,
+        batch_size=64,
+    ),
+    "dcgan_mnist": Recipe(
+        model="DCGAN",
+        arguments={"generator_ema_decay": 0.999},
+        dataset="mnist",
+        optimizers=_PLAYERS,
+        epochs=25,
+        batch_size=64,
+    ),
+    "dcgan_fashion_mnist": Recipe(
+        model="DCGAN",
+        arguments={"generator_ema_decay": 0.999},
+        dataset="fashion_mnist",
+        optimizers=_PLAYERS,
+        epochs=25,
+        batch_size=64,
+    ),
+    "cgan_digits": Recipe(
+        model="ConditionalGAN",
+        arguments={**_CONDITIONAL, "generator_ema_decay": 0.99},
+        dataset="digits",
+        data_options={"labels": True},
+        optimizers=_PLAYERS,
+        epochs=120,
+        batch_size=64,
+    ),
+    "cgan_mnist": Recipe(
+        model="ConditionalGAN",
+        arguments={**_CONDITIONAL, "generator_ema_decay": 0.999},
+        dataset="mnist",
+        data_options={"labels": True},
+        optimizers=_PLAYERS,
+        epochs=25,
+        batch_size=64,
+    ),
+    "cgan_fashion_mnist": Recipe(
+        model="ConditionalGAN",
+        arguments={**_CONDITIONAL, "generator_ema_decay": 0.999},
+        dataset="fashion_mnist",
+        data_options={"labels": True},
+        optimizers=_PLAYERS,
+        epochs=25,
+        batch_size=64,
+    ),
+    "wgan_gp_fashion_mnist": Recipe(
+        model="WGANGP",
+        arguments={"generator_ema_decay": 0.999},
+        dataset="fashion_mnist",
+        optimizers=_CRITIC_AND_GENERATOR,
+        epochs=50,
+        batch_size=64,
     ),
     "classifier_digits": Recipe(
         model="evaluation.Classifier",
