@@ -279,7 +279,8 @@ class GenerativeModel(keras.Model):
 
         Args:
             num_samples: int, at least 1.
-            labels: ints `(num_samples,)`, for a conditional model only.
+            labels: ints `(num_samples,)`, for a conditional model only; by default each is drawn from all classes
+                alike.
             seed: int32. The same seed gives the same images, here, in another process and in the exported
                 model. By default every call differs.
             batch_size: int, images computed at a time; it bounds memory and changes nothing else. By default
@@ -289,16 +290,18 @@ class GenerativeModel(keras.Model):
             float32 tensor `(num_samples, h, w, c)` in [0, 1].
 
         Raises:
-            ValueError: for a non-positive number, a seed beyond int32, or labels missing, superfluous or wrong.
+            ValueError: for a non-positive number, a seed beyond int32, or labels superfluous or wrong.
         """
         (num_samples,) = inputs.positive_integers("num_samples", [num_samples], 1)
         (batch_size,) = inputs.positive_integers("batch_size", [num_samples if batch_size is None else batch_size], 1)
         if labels is not None and self.num_classes is None:
             raise ValueError(f"`labels` given, but this {type(self).__name__} was built without num_classes.")
+        seed = self.next_seed() if seed is None else inputs.stateless_seed(seed)
+        if labels is None and self.num_classes is not None:
+            seed_of_labels = tf.random.experimental.stateless_fold_in(seed, 1)
+            labels = tf.random.stateless_uniform([num_samples], seed_of_labels, 0, self.num_classes, tf.int32)
         labels = self.check_labels(labels, num_samples)
-        noise = self._draw_noise(
-            tf.constant(num_samples), self.next_seed() if seed is None else inputs.stateless_seed(seed)
-        )
+        noise = self._draw_noise(tf.constant(num_samples), seed)
         batches = [
             self._generate(noise[i : i + batch_size], None if labels is None else labels[i : i + batch_size])
             for i in range(0, num_samples, batch_size)

@@ -111,7 +111,7 @@ def test_labels(compiled):
             lambda data=data: compiled.fit(data, verbose=0),
             lambda data=data: compiled.evaluate(data, verbose=0),
             lambda labels=labels: compiled.fit(GOOD, labels, verbose=0),
-            lambda labels=labels: compiled.sample(4, labels=labels),
+            *([] if labels is None else [lambda labels=labels: compiled.sample(4, labels=labels)]),
         ):
             with pytest.raises(ValueError, match=message):
                 call()

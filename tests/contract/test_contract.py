@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from tests.contract.conftest import IMAGE_SHAPE, VARIANTS, build_variant, labels_for
+from tests.contract.conftest import IMAGE_SHAPE, NUM_CLASSES, VARIANTS, build_variant, labels_for
 
 
 def assert_same_weights(a, b, atol=0.0):
@@ -105,6 +105,17 @@ def test_samples(model):
     np.testing.assert_allclose(images, model.sample(7, labels=labels, seed=3, batch_size=2), atol=1e-6)
     assert np.abs(images - model.sample(7, labels=labels, seed=4)).max() > 1e-4
     assert np.abs(model.sample(7, labels=labels) - model.sample(7, labels=labels)).max() > 1e-4
+
+
+def test_samples_without_labels_are_of_any_class(model):
+    if model.num_classes is None:
+        pytest.skip("no classes")
+    seen = []
+    model._generate = lambda noise, labels: seen.append(labels.numpy()) or noise
+    for batch_size in (None, 100):
+        model.sample(1000, seed=0, batch_size=batch_size)
+    np.testing.assert_array_equal(seen[0], np.concatenate(seen[1:]))
+    assert np.bincount(seen[0], minlength=NUM_CLASSES).min() > 50
 
 
 def test_config_round_trip(model):
