@@ -78,14 +78,13 @@ class Recipe:
 
 _CLASSIFIER_OPTIMIZER = Optimizer("AdamW", learning_rate=2e-3, cosine_decay=True, arguments={"weight_decay": 0.05})
 
-_PLAYERS = {
-    f"{player}_optimizer": Optimizer(learning_rate=2e-4, arguments={"beta_1": 0.5})
-    for player in ("generator", "discriminator")
-}
-_CRITIC_AND_GENERATOR = {
-    f"{player}_optimizer": Optimizer(learning_rate=1e-4, arguments={"beta_1": 0.0, "beta_2": 0.9})
-    for player in ("generator", "discriminator")
-}
+
+def _players(learning_rate, **arguments):
+    """The same optimiser for generator and discriminator."""
+    optimizer = Optimizer(learning_rate=learning_rate, arguments=arguments)
+    return {"generator_optimizer": optimizer, "discriminator_optimizer": optimizer}
+
+
 _CONDITIONAL = {"backbone": "conv", "projection": True}
 
 RECIPES = {
@@ -127,22 +126,22 @@ RECIPES = {
         model="GAN",
         arguments={"generator_ema_decay": 0.999},
         dataset="mnist",
-        optimizers=_PLAYERS,
+        optimizers=_players(2e-4, beta_1=0.5),
         epochs=100,
     ),
     "dcgan_digits": Recipe(
         model="DCGAN",
-        arguments={"generator_ema_decay": 0.99},
+        arguments={"generator_ema_decay": 0.995},
         dataset="digits",
-        optimizers=_PLAYERS,
-        epochs=120,
+        optimizers=_players(4e-4, beta_1=0.5),
+        epochs=180,
         batch_size=64,
     ),
     "dcgan_mnist": Recipe(
         model="DCGAN",
         arguments={"generator_ema_decay": 0.999},
         dataset="mnist",
-        optimizers=_PLAYERS,
+        optimizers=_players(2e-4, beta_1=0.5),
         epochs=25,
         batch_size=64,
     ),
@@ -150,7 +149,7 @@ RECIPES = {
         model="DCGAN",
         arguments={"generator_ema_decay": 0.999},
         dataset="fashion_mnist",
-        optimizers=_PLAYERS,
+        optimizers=_players(2e-4, beta_1=0.5),
         epochs=25,
         batch_size=64,
     ),
@@ -159,7 +158,7 @@ RECIPES = {
         arguments={**_CONDITIONAL, "generator_ema_decay": 0.99},
         dataset="digits",
         data_options={"labels": True},
-        optimizers=_PLAYERS,
+        optimizers=_players(2e-4, beta_1=0.5),
         epochs=120,
         batch_size=64,
     ),
@@ -168,7 +167,7 @@ RECIPES = {
         arguments={**_CONDITIONAL, "generator_ema_decay": 0.999},
         dataset="mnist",
         data_options={"labels": True},
-        optimizers=_PLAYERS,
+        optimizers=_players(2e-4, beta_1=0.5),
         epochs=25,
         batch_size=64,
     ),
@@ -177,7 +176,7 @@ RECIPES = {
         arguments={**_CONDITIONAL, "generator_ema_decay": 0.999},
         dataset="fashion_mnist",
         data_options={"labels": True},
-        optimizers=_PLAYERS,
+        optimizers=_players(2e-4, beta_1=0.5),
         epochs=25,
         batch_size=64,
     ),
@@ -185,7 +184,7 @@ RECIPES = {
         model="WGANGP",
         arguments={"generator_ema_decay": 0.999},
         dataset="fashion_mnist",
-        optimizers=_CRITIC_AND_GENERATOR,
+        optimizers=_players(1e-4, beta_1=0.0, beta_2=0.9),
         epochs=50,
         batch_size=64,
     ),
