@@ -133,7 +133,7 @@ def list_():
     for name, recipe in recipes.RECIPES.items():
         aim = f"; published {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
         click.echo(f"  {name:24} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
-    click.echo("\nPresets (genzoo sample NAME):")
+    click.echo("\nPresets (genzoo sample NAME, genzoo evaluate NAME):")
     for name, facts in presets.list_presets().items():
         click.echo(f"  {name:24} {facts['class_name']}, {facts['num_parameters']:,} parameters")
         for figure, value in facts.get("figures", {}).items():
