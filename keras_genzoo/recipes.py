@@ -85,7 +85,7 @@ def _players(learning_rate, **arguments):
     return {"generator_optimizer": optimizer, "discriminator_optimizer": optimizer}
 
 
-_CONDITIONAL = {"backbone": "conv", "projection": True}
+_CONDITIONAL = {"backbone": "conv", "projection": True, "discriminator_normalization": "batch"}
 
 RECIPES = {
     "vae_digits": Recipe(
@@ -155,10 +155,10 @@ RECIPES = {
     ),
     "cgan_digits": Recipe(
         model="ConditionalGAN",
-        arguments={**_CONDITIONAL, "generator_ema_decay": 0.99},
+        arguments={**_CONDITIONAL, "generator_ema_decay": 0.995},
         dataset="digits",
         data_options={"labels": True},
-        optimizers=_players(2e-4, beta_1=0.5),
+        optimizers=_players(4e-4, beta_1=0.5),
         epochs=120,
         batch_size=64,
     ),
