@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+import keras_genzoo
 from keras_genzoo import images as image_convention
 from keras_genzoo import inputs, presets, serving
 
@@ -126,8 +127,9 @@ class GenerativeModel(keras.Model):
 
     @presets.classproperty
     def presets(cls):
-        """dict: the built-in presets of this class, name to metadata."""
-        return presets.list_presets(cls.__name__ if cls is not GenerativeModel else None)
+        """dict: the built-in presets that this class loads, its subclasses' among them; name to metadata."""
+        models = {name for name in keras_genzoo._MODELS if issubclass(getattr(keras_genzoo, name), cls)}
+        return {name: facts for name, facts in presets.list_presets().items() if facts["class_name"] in models}
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, dtype=None):

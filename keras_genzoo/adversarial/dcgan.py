@@ -76,7 +76,7 @@ def discriminator(image_shape, num_filters, num_classes=None, normalization="bat
             _KERNEL_SIZE,
             strides=2,
             padding="same",
-            use_bias=i == 0 or normalization in (None, "spectral"),
+            use_bias=normalization in (None, "spectral"),
             kernel_initializer=_weights(),
             dtype=dtype,
         )

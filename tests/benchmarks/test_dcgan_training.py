@@ -33,7 +33,7 @@ def torch_loop(images):
         nn.Tanh(),
     )
     discriminator = nn.Sequential(
-        nn.Conv2d(1, 64, 5, 2, 2),
+        nn.Conv2d(1, 64, 5, 2, 2, bias=False),
         nn.LeakyReLU(0.2),
         nn.Conv2d(64, 128, 5, 2, 2, bias=False),
         nn.BatchNorm2d(128),
