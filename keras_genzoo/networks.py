@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from keras_genzoo.layers import FusedBatchNormalization
+
 _MLP_LIMIT = 28 * 28  # values an image; above it convolutions take over
 _HIDDEN_UNITS = 300
 _FILTERS = (32, 64, 128, 256)
@@ -108,7 +110,7 @@ def normalized(layer, normalization):
 def batch_normalization(dtype=None):
     """As Radford et al. 2016 use it; over the global batch where there are several devices."""
     synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype)
 
 
 def scoring(inputs, features, num_classes=None, normalization=None, initializer="glorot_uniform"):

@@ -19,8 +19,8 @@ from keras import layers
 from keras_genzoo import networks
 from keras_genzoo.adversarial.gan import GAN
 from keras_genzoo.inputs import positive_integers
+from keras_genzoo.layers import BlockConv2D, BlockConv2DTranspose
 
-_KERNEL_SIZE = 5
 _SMALLEST_SIDE = 4  # images are halved until a side would fall below this, and at least twice
 _SIDE_OF_THE_PAPER = 64
 _LARGEST_FACTOR = 8  # filters double with each halving, up to so many times the first layer's
@@ -47,8 +47,8 @@ def generator(latent_dim, image_shape, num_filters, num_classes=None, dtype=None
     x = layers.Dense(rows * columns * filters[-1], use_bias=False, kernel_initializer=_weights(), dtype=dtype)(x)
     x = activated(layers.Reshape((rows, columns, filters[-1]), dtype=dtype)(x))
     for width_of_layer in reversed(filters[:-1]):
-        x = activated(_doubling(width_of_layer, use_bias=False, dtype=dtype)(x))
-    x = _doubling(channels, dtype=dtype)(x)
+        x = activated(layers.Conv2DTranspose(width_of_layer, use_bias=False, **_convolution(dtype))(x))
+    x = BlockConv2DTranspose(channels, **_convolution(dtype))(x)
     surplus = rows * 2 ** len(filters) - height, columns * 2 ** len(filters) - width
     x = layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype=dtype)(x)
     x = layers.Activation("tanh", dtype="float32")(x)
@@ -71,15 +71,8 @@ def discriminator(image_shape, num_filters, num_classes=None, normalization="bat
     inputs, x = networks.images_and_labels(image_shape, None if projection else num_classes, dtype)
     x = layers.Rescaling(2.0, -1.0, dtype=dtype)(x)  # to the range of tanh
     for i, width_of_layer in enumerate(_filters(image_shape, num_filters)):
-        convolution = layers.Conv2D(
-            width_of_layer,
-            _KERNEL_SIZE,
-            strides=2,
-            padding="same",
-            use_bias=normalization in (None, "spectral"),
-            kernel_initializer=_weights(),
-            dtype=dtype,
-        )
+        kind = layers.Conv2D if i else BlockConv2D
+        convolution = kind(width_of_layer, use_bias=normalization in (None, "spectral"), **_convolution(dtype))
         x = networks.normalized(convolution, normalization if i or normalization == "spectral" else None)(x)
         x = layers.LeakyReLU(0.2, dtype=dtype)(x)
     return networks.scoring(
@@ -94,10 +87,15 @@ def _filters(image_shape, num_filters):
     return [num_filters * min(2**i, _LARGEST_FACTOR) for i in range(num_halvings)]
 
 
-def _doubling(filters, **options):
-    return layers.Conv2DTranspose(
-        filters, _KERNEL_SIZE, strides=2, padding="same", kernel_initializer=_weights(), **options
-    )
+def _convolution(dtype):
+    """What all convolutions share: they halve or double the image."""
+    return {
+        "kernel_size": 5,
+        "strides": 2,
+        "padding": "same",
+        "kernel_initializer": _weights(),
+        "dtype": dtype,
+    }
 
 
 def _weights():
