@@ -155,8 +155,11 @@ def test_a_config_of_something_else_is_refused(saved):
 
 def test_builtin_presets_load_and_are_listed_by_class():
     assert {"vae_digits", "classifier_digits"} <= set(gz.list_presets())
-    assert set(gz.VAE.presets) <= set(gz.GenerativeModel.presets) <= set(gz.list_presets())
     assert not gz.DenoisingAutoencoder.presets
+    assert "dcgan_digits" in gz.DCGAN.presets and "vae_digits" not in gz.GAN.presets
+    assert {"cgan_digits", "dcgan_digits"} <= set(gz.GAN.presets)  # of its subclasses, which it loads too
+    classifiers = set(gz.list_presets("Classifier"))
+    assert set(gz.GenerativeModel.presets) == set(gz.list_presets()) - classifiers
     for name, metadata in gz.list_presets().items():
         model = presets.load(name, keras.Model)
         assert type(model).__name__ == metadata["class_name"]

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import keras_genzoo as gz
 
-BATCH_SIZE, NUM_STEPS, NUM_TRIALS = 64, 150, 5
+BATCH_SIZE, NUM_STEPS, NUM_TRIALS = 64, 60, 9
 
 
 def torch_loop(images):
