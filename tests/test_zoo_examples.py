@@ -21,6 +21,17 @@ LOCAL_PATH = re.compile(r"(?<![\w./:-])(~/|/(home|root|work|tmp|Users|mnt|opt|co
 
 # What each notebook's cell tagged "parameters" says instead, so that the notebook runs in seconds.
 TOY = {
+    "gan": {
+        "ring_points": 2000,
+        "ring_epochs": 2,
+        "dataset": "digits",
+        "judge": "classifier_digits",
+        "batch_size": 64,
+        "dcgan_epochs": 2,
+        "num_candidates": 400,
+        "num_equations": 10,
+        "cgan_epochs": 1,
+    },
     "vae_mnist": {
         "dataset": "digits",
         "epochs": 2,
