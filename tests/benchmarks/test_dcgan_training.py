@@ -4,6 +4,7 @@ python -m pip install torch --index-url https://download.pytorch.org/whl/cpu
 python -m pytest -m benchmark -s tests/benchmarks/test_dcgan_training.py
 """
 
+import os
 import statistics
 import time
 
@@ -20,7 +21,7 @@ def torch_loop(images):
     """The usual tutorial's loop: alternating steps, fakes generated once, float32."""
     torch = pytest.importorskip("torch")
     nn = torch.nn
-    torch.set_num_threads(len(__import__("os").sched_getaffinity(0)))
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     generator = nn.Sequential(
         nn.Linear(100, 7 * 7 * 128, bias=False),
         nn.Unflatten(1, (128, 7, 7)),
