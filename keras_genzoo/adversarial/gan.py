@@ -314,18 +314,19 @@ class GAN(LatentVariableModel):
         """`a - minus + plus` of latents, each the mean of a few: the vector arithmetic of Radford et al. 2016.
 
         With latents of smiling women, of neutral women and of neutral men, `decode` of the result shows a smiling
-        man. Averaging over some three samples of each makes it stable (the paper, section 6.3.2).
+        man. Averaging over some three samples of each makes it stable (the paper, section 6.3.2). Means of many are
+        shorter than draws from the prior, and decode to average images: lengthen the result then.
 
         Args:
-            a: float `(n, latent_dim)`.
-            minus: float `(m, latent_dim)`.
-            plus: float `(k, latent_dim)`.
+            a: float `(..., n, latent_dim)`.
+            minus: float `(..., m, latent_dim)`.
+            plus: float `(..., k, latent_dim)`.
 
         Returns:
-            float32 `(1, latent_dim)`.
+            float32 `(..., 1, latent_dim)`.
         """
         a, minus, plus = (
-            tf.reduce_mean(self.check_latents(latents, name), axis=0, keepdims=True)
+            tf.reduce_mean(self.check_latents(latents, name), axis=-2, keepdims=True)
             for name, latents in (("a", a), ("minus", minus), ("plus", plus))
         )
         return a - minus + plus

@@ -193,6 +193,10 @@ def test_latent_arithmetic():
     result = gan.latent_arithmetic([[1.0, 0.0], [3.0, 0.0]], minus=[[1.0, 1.0]], plus=[[0.0, 4.0], [0.0, 6.0]])
     np.testing.assert_allclose(result, [[1.0, 4.0]])
     assert gan.decode(result).shape == (1, 8, 8, 1)
+    several = tf.random.stateless_normal((5, 3, 2), (0, 0))
+    np.testing.assert_allclose(
+        gan.latent_arithmetic(several, several, several)[:, 0], tf.reduce_mean(several, axis=1), atol=1e-6
+    )
     with pytest.raises(ValueError, match=r"`minus` must be floating of shape \(\.\.\., n, 2\)"):
         gan.latent_arithmetic([[1.0, 0.0]], minus=[[1.0]], plus=[[0.0, 4.0]])
 
