@@ -61,15 +61,15 @@ class GenerativeModel(keras.Model):
             }
         )
 
-    def default_network(self, name, build, *sizes, **options):
+    def default_network(self, name, build, *sizes):
         """The network that stands where the user gave none, in the model's precision.
 
         Args:
             name: str, the attribute it will be.
-            build: function of `(*sizes, dtype=..., **options)` that makes it.
+            build: function of `(*sizes, dtype=...)` that makes it.
         """
         self._default_networks.add(name)
-        return build(*sizes, dtype=self.dtype_policy, **options)
+        return build(*sizes, dtype=self.dtype_policy)
 
     def network_config(self, name):
         """Configuration of a network the user gave; None for a default one, which is made anew from its sizes."""

@@ -100,6 +100,7 @@ class GAN(LatentVariableModel):
                     shape=weight.shape,
                     initializer=lambda shape, dtype, weight=weight: keras.ops.copy(weight),
                     dtype=weight.dtype,
+                    autocast=False,
                     trainable=False,
                     aggregation="only_first_replica",
                 )
