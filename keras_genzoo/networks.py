@@ -15,7 +15,6 @@ from keras_genzoo.layers import FusedBatchNormalization
 _MLP_LIMIT = 28 * 28  # values an image; above it convolutions take over
 _HIDDEN_UNITS = 300
 _FILTERS = (32, 64, 128, 256)
-_LABEL_INITIALIZER = keras.initializers.RandomNormal(stddev=1.0)  # labels weigh as much as what they stand beside
 _SMALLEST_SIDE = 4  # convolutions halve the image until a side would fall below this
 
 
@@ -75,7 +74,7 @@ def images_and_labels(image_shape, num_classes=None, dtype=None):
         return images, images
     height, width, _ = image_shape
     labels = keras.Input((), dtype="int32", name="labels")
-    label_map = layers.Embedding(num_classes, height * width, _LABEL_INITIALIZER, dtype=dtype)(labels)
+    label_map = layers.Embedding(num_classes, height * width, _label_initializer(), dtype=dtype)(labels)
     label_map = layers.Reshape((height, width, 1), dtype=dtype)(label_map)
     return [images, labels], layers.Concatenate(dtype=dtype)([images, label_map])
 
@@ -89,8 +88,13 @@ def latents_and_labels(latent_dim, num_classes=None, dtype=None):
     if not num_classes:
         return latents, latents
     labels = keras.Input((), dtype="int32", name="labels")
-    vector = layers.Embedding(num_classes, num_classes, _LABEL_INITIALIZER, dtype=dtype)(labels)
+    vector = layers.Embedding(num_classes, num_classes, _label_initializer(), dtype=dtype)(labels)
     return [latents, labels], layers.Concatenate(dtype=dtype)([latents, vector])
+
+
+def _label_initializer():
+    """Labels weigh as much as what they stand beside. Made anew for each layer: it holds on to its seed."""
+    return keras.initializers.RandomNormal(stddev=1.0)
 
 
 NORMALIZATIONS = (None, "batch", "layer", "spectral")
@@ -113,21 +117,20 @@ def batch_normalization(dtype=None):
     return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=synchronized, dtype=dtype)
 
 
-def scoring(inputs, features, num_classes=None, normalization=None, initializer="glorot_uniform"):
+def scoring(inputs, features, num_classes=None, normalization=None, initializer=keras.initializers.GlorotUniform):
     """The discriminator that scores features `(n, d)` along one direction, `(n, 1)`.
 
     With `num_classes`, labels become one more input, and each class adds a direction of its own (a "projection
-    discriminator"; Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, eq. 3).
+    discriminator"; Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, eq. 3). `initializer` is a function that
+    makes one, since two layers with the same would start from the same numbers.
     """
-    normalization = normalization if normalization == "spectral" else None
-    scores = normalized(layers.Dense(1, kernel_initializer=initializer, dtype="float32", name="score"), normalization)(
-        features
-    )
+    score = layers.Dense(1, kernel_initializer=initializer(), dtype="float32", name="score")
+    scores = normalized(score, normalization if normalization == "spectral" else None)(features)
     if num_classes:
         labels = keras.Input((), dtype="int32", name="labels")
-        directions = layers.Embedding(num_classes, features.shape[-1], initializer, dtype="float32", name="directions")(
-            labels
-        )
+        directions = layers.Embedding(
+            num_classes, features.shape[-1], initializer(), dtype="float32", name="directions"
+        )(labels)
         inputs = [inputs, labels]
         scores = layers.Add(dtype="float32")([scores, layers.Dot(1, dtype="float32")([features, directions])])
     return keras.Model(inputs, scores, name="discriminator")

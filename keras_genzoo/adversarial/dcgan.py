@@ -76,7 +76,7 @@ def discriminator(image_shape, num_filters, num_classes=None, normalization="bat
         x = networks.normalized(convolution, normalization if i or normalization == "spectral" else None)(x)
         x = layers.LeakyReLU(0.2, dtype=dtype)(x)
     return networks.scoring(
-        inputs, layers.Flatten(dtype=dtype)(x), num_classes if projection else None, normalization, _weights()
+        inputs, layers.Flatten(dtype=dtype)(x), num_classes if projection else None, normalization, _weights
     )
 
 

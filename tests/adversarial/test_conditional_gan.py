@@ -33,6 +33,21 @@ def test_projection_adds_the_inner_product_with_the_vector_of_the_class(backbone
     np.testing.assert_allclose(gan.discriminate(IMAGES, LABELS), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("backbone", "projection"), VARIANTS)
+def test_every_weight_starts_from_the_seed_and_from_numbers_of_its_own(backbone, projection):
+    def kernels(seed):
+        keras.utils.set_random_seed(seed)
+        gan = gz.ConditionalGAN((8, 8, 1), backbone=backbone, projection=projection)
+        return [weight.numpy() for weight in gan.weights if np.std(weight) > 0]
+
+    first, again, other = kernels(0), kernels(0), kernels(1)
+    for a, b, c in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.abs(a - c).max() > 1e-4
+    starts = {tuple(np.ravel(kernel)[:4]) for kernel in first}
+    assert len(starts) == len(first)
+
+
 def test_learns_the_classes_apart():
     """Class 0 is black, class 1 white: the generator must follow its label."""
     gan = gz.ConditionalGAN((8, 8, 1), latent_dim=4, num_classes=2, generator_ema_decay=0.98)
