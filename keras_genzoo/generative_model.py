@@ -218,7 +218,15 @@ class GenerativeModel(keras.Model):
         num_examples = self.sum_over_replicas(tf.cast(tf.shape(loss)[0], loss.dtype))
         weights = optimizer.scale_loss(tf.ones_like(loss) / num_examples)
         gradients = tape.gradient(loss, variables, output_gradients=weights)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+        def update(gradients):
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+        # XLA fuses the dozen passes that Keras's optimisers make over each weight into one.
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        if replicas == 1 and not tf.executing_eagerly():
+            update = tf.function(update, jit_compile=True)
+        update(gradients)
 
     def sum_over_replicas(self, tensor):
         """The sum of a tensor over all replicas, the same on each of them."""
