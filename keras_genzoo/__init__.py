@@ -22,6 +22,8 @@ _MODELS = {
     "DCGAN": "adversarial.dcgan",
     "ConditionalGAN": "adversarial.conditional_gan",
     "WGANGP": "adversarial.wgan_gp",
+    "PixelCNN": "autoregressive.pixelcnn",
+    "GatedPixelCNN": "autoregressive.gated_pixelcnn",
 }
 _NAMES = {
     **_MODELS,

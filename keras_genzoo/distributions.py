@@ -100,6 +100,27 @@ def quantized_logistic(parameters):
     return tfd.Independent(QuantizedLogistic(loc + 0.5, 0.2 * tf.nn.softplus(raw_scale) + 1e-3), 3)
 
 
+def categorical(logits):
+    """A probability for each of k levels; logits `(..., h, w, c, k)`."""
+    return tfd.Independent(tfd.FiniteDiscrete(levels(logits.shape[-1]), logits=logits), 3)
+
+
+def quantized_logistic_mixture(parameters):
+    """256 levels, as a mixture of logistics; parameters `(..., h, w, c, 3 m)`: logits, locations, raw scales.
+
+    Salimans et al. 2017, https://arxiv.org/abs/1701.05517, eq. 2, with a mixture of its own for each channel. A scale
+    is at least 1e-3.
+    """
+    logits, loc, raw_scale = tf.split(parameters, 3, axis=-1)
+    components = QuantizedLogistic(loc + 0.5, 0.2 * tf.nn.softplus(raw_scale) + 1e-3)
+    return tfd.Independent(tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components), 3)
+
+
+def levels(k):
+    """The k levels of a pixel, 0, 1/(k-1), ..., 1: float32 `(k,)`."""
+    return tf.range(k, dtype=tf.float32) / (k - 1)
+
+
 # name -> how many numbers it takes a channel
 LIKELIHOODS = {"bernoulli": 1, "continuous_bernoulli": 1, "gaussian": 1, "quantized_logistic": 2}
 

@@ -28,6 +28,7 @@ class GenerativeModel(keras.Model):
     """
 
     metric_names = ("loss",)  # what `train_step` and `test_step` report, each the mean over examples
+    condition_dim = None  # a model that has it takes vectors of so many numbers as its labels
 
     def __init__(self, image_shape, num_classes=None, **kwargs):
         super().__init__(**kwargs)
@@ -173,12 +174,19 @@ class GenerativeModel(keras.Model):
         images = image_convention.check(images, self.image_shape)
         return images, self.check_labels(labels, images.shape[0])
 
-    def check_labels(self, labels, num_expected=None):
-        """int32 labels `(n,)`, or None for a model without classes; ValueError where they are wrong."""
-        return inputs.check_labels(labels, self.num_classes, num_expected)
+    @property
+    def is_conditional(self):
+        """bool: whether the model wants labels."""
+        return self.num_classes is not None or self.condition_dim is not None
+
+    def check_labels(self, labels, num_expected=None, name="labels", check_values=None):
+        """int32 labels `(n,)`, or None for a model without; ValueError where they are wrong. See `inputs`."""
+        if self.condition_dim is not None:
+            return inputs.check_vectors(labels, self.condition_dim, num_expected, name, check_values)
+        return inputs.check_labels(labels, self.num_classes, num_expected, name, check_values)
 
     def _check_data(self, x, y=None, name="x"):
-        return inputs.check_data(x, y, self.image_shape, self.num_classes, name)
+        return inputs.check_data(x, y, self.image_shape, self.check_labels if self.is_conditional else None, name)
 
     def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
         """`keras.Model.fit` on a `tf.data` set or arrays of images; see `unpack` for what a batch may be."""
@@ -302,19 +310,28 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: for a non-positive number, a seed beyond int32, or labels superfluous or wrong.
         """
+        noise, labels = self._noise_and_labels(num_samples, labels, seed)
+        return self._in_batches(self._generate, batch_size, noise, labels)
+
+    def _noise_and_labels(self, num_samples, labels, seed):
+        """The noise and the labels of samples, from the arguments of `sample`."""
         (num_samples,) = inputs.positive_integers("num_samples", [num_samples], 1)
-        (batch_size,) = inputs.positive_integers("batch_size", [num_samples if batch_size is None else batch_size], 1)
-        if labels is not None and self.num_classes is None:
+        if labels is not None and not self.is_conditional:
             raise ValueError(f"`labels` given, but this {type(self).__name__} was built without num_classes.")
         seed = self.next_seed() if seed is None else inputs.stateless_seed(seed)
         if labels is None and self.num_classes is not None:
             seed_of_labels = tf.random.experimental.stateless_fold_in(seed, 1)
             labels = tf.random.stateless_uniform([num_samples], seed_of_labels, 0, self.num_classes, tf.int32)
         labels = self.check_labels(labels, num_samples)
-        noise = self._draw_noise(tf.constant(num_samples), seed)
+        return self._draw_noise(tf.constant(num_samples), seed), labels
+
+    def _in_batches(self, function, batch_size, *tensors):
+        """`function(*tensors)`, computed `batch_size` rows at a time; a tensor may be None."""
+        num_rows = len(tensors[0])
+        (batch_size,) = inputs.positive_integers("batch_size", [num_rows if batch_size is None else batch_size], 1)
         batches = [
-            self._generate(noise[i : i + batch_size], None if labels is None else labels[i : i + batch_size])
-            for i in range(0, num_samples, batch_size)
+            function(*(None if tensor is None else tensor[i : i + batch_size] for tensor in tensors))
+            for i in range(0, num_rows, batch_size)
         ]
         return batches[0] if len(batches) == 1 else tf.concat(batches, axis=0)
 
@@ -329,7 +346,9 @@ class GenerativeModel(keras.Model):
         return {"sample": serving.Signature(sample, {**scalars, **self.label_input()})}
 
     def label_input(self):
-        """The `labels` input of a signature: empty where the model has no classes."""
+        """The `labels` input of a signature: empty where the model has none."""
+        if self.condition_dim is not None:
+            return {"labels": tf.TensorSpec([None, self.condition_dim], tf.float32)}
         return {"labels": tf.TensorSpec([None], tf.int32)} if self.num_classes else {}
 
     def export(self, path, version=None):

@@ -35,7 +35,7 @@ def split_batch(data):
     return data, None
 
 
-def check_labels(labels, num_classes, num_expected=None, name="labels"):
+def check_labels(labels, num_classes, num_expected=None, name="labels", check_values=None):
     """Checks the labels of a batch.
 
     Args:
@@ -43,12 +43,13 @@ def check_labels(labels, num_classes, num_expected=None, name="labels"):
         num_classes: int, or None for a model without classes, which ignores labels.
         num_expected: int, n where it is known.
         name: the argument's name, for the message.
+        check_values: bool, whether to look at the values; by default outside a graph only.
 
     Returns:
         int32 tensor `(n,)`, or None for a model without classes.
 
     Raises:
-        ValueError: for labels missing, of a wrong shape or dtype, and (outside a graph) out of range.
+        ValueError: for labels missing, of a wrong shape or dtype, or out of range.
     """
     if num_classes is None:
         return None
@@ -63,33 +64,70 @@ def check_labels(labels, num_classes, num_expected=None, name="labels"):
             f"`{name}` must be integers of shape (n,); got dtype {labels.dtype.name}, shape {labels.shape}. "
             "One-hot labels become integers with tf.argmax(labels, axis=-1)."
         )
-    if tf.executing_eagerly():
-        if num_expected is not None and len(labels) != num_expected:
-            raise ValueError(f"`{name}` must hold one label an example: expected {num_expected}, got {len(labels)}.")
+    _check_number(labels, num_expected, name)
+    if tf.executing_eagerly() if check_values is None else check_values:
         with image_convention.clear_errors():
-            labels = _check_label_values(labels, num_classes, name)
+            labels = image_convention.require(
+                tf.reduce_all((labels >= 0) & (labels < num_classes)),
+                labels,
+                f"`{name}` must lie in 0..{num_classes - 1} (num_classes={num_classes}); this batch holds",
+                tf.reduce_min(labels),
+                "to",
+                tf.reduce_max(labels),
+            )
     return tf.cast(labels, tf.int32)
 
 
-def _check_label_values(labels, num_classes, name="labels"):
-    return image_convention.require(
-        tf.reduce_all((labels >= 0) & (labels < num_classes)),
-        labels,
-        f"`{name}` must lie in 0..{num_classes - 1} (num_classes={num_classes}); this batch holds",
-        tf.reduce_min(labels),
-        "to",
-        tf.reduce_max(labels),
-    )
+def check_vectors(labels, condition_dim, num_expected=None, name="labels", check_values=None):
+    """Checks the vectors that stand for labels where a model is conditioned on vectors.
+
+    Args:
+        labels: floats `(n, condition_dim)`, finite.
+        condition_dim: int.
+        num_expected: int, n where it is known.
+        name: the argument's name, for the message.
+        check_values: bool, whether to look at the values; by default outside a graph only.
+
+    Returns:
+        float32 tensor `(n, condition_dim)`.
+
+    Raises:
+        ValueError: for vectors missing, of a wrong shape or dtype, or not finite.
+    """
+    if labels is None:
+        raise ValueError(
+            f"`{name}` are missing: this model has condition_dim={condition_dim}. Give a batch (images, vectors), or "
+            "pass labels= with one vector an example."
+        )
+    labels = tf.convert_to_tensor(labels)
+    if not labels.dtype.is_floating or not labels.shape.is_compatible_with((None, condition_dim)):
+        raise ValueError(
+            f"`{name}` must be floats of shape (n, {condition_dim}), as condition_dim says; "
+            f"got dtype {labels.dtype.name}, shape {labels.shape}."
+        )
+    _check_number(labels, num_expected, name)
+    labels = tf.cast(labels, tf.float32)
+    if tf.executing_eagerly() if check_values is None else check_values:
+        message = f"`{name}` must be finite; this batch holds NaN or infinite numbers."
+        with image_convention.clear_errors():
+            labels = image_convention.require(tf.reduce_all(tf.math.is_finite(labels)), labels, message)
+    return labels
 
 
-def check_data(x, y, image_shape, num_classes, name="x"):
+def _check_number(labels, num_expected, name):
+    if tf.executing_eagerly() and num_expected is not None and len(labels) != num_expected:
+        raise ValueError(f"`{name}` must hold one label an example: expected {num_expected}, got {len(labels)}.")
+
+
+def check_data(x, y, image_shape, check_labels, name="x"):
     """Checks what `fit` and `evaluate` are given; the batches of a data set, one by one as they come.
 
     Args:
         x: `tf.data.Dataset` of batches, array or tensor of images, or anything else Keras takes, which passes.
         y: labels where x is an array.
         image_shape: tuple `(h, w, c)`.
-        num_classes: int or None.
+        check_labels: function that checks labels, given as `labels`, `num_expected`, `name` and `check_values`, and
+            returns them; None for a model without labels.
         name: the argument's name, for the message.
 
     Returns:
@@ -101,10 +139,7 @@ def check_data(x, y, image_shape, num_classes, name="x"):
         images, labels = split_batch(data[0] if len(data) == 1 else data)
         image_convention.check_spec(images.shape, images.dtype, image_shape)
         images = image_convention.check_values(images)
-        if num_classes is None:
-            return images
-        check_labels(labels, num_classes)  # raises while the pipeline is built
-        return images, _check_label_values(labels, num_classes)
+        return images if check_labels is None else (images, check_labels(labels, check_values=True))
 
     if isinstance(x, tf.data.Dataset):
         if x.cardinality() == 0:
@@ -114,7 +149,8 @@ def check_data(x, y, image_shape, num_classes, name="x"):
         if not len(x):
             raise ValueError(f"`{name}` is empty: it has no image to work on.")
         image_convention.check(x, image_shape, name)
-        check_labels(y, num_classes, len(x), "y")
+        if check_labels is not None:
+            check_labels(y, num_expected=len(x), name="y")
     return x, y
 
 

@@ -4,6 +4,8 @@ Distances between sets of images are taken between features of a network that kn
 or clothes of 28x28 pixels that is better a classifier trained on them than a network trained on photographs.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -103,7 +105,7 @@ class Classifier(keras.Model):
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """`keras.Model.fit` on a `tf.data` set of batches `(images, labels)` or dicts, or on arrays."""
-        x, y = inputs.check_data(x, y, self.image_shape, self.num_classes)
+        x, y = self._check_data(x, y)
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # Keras warns that it cannot shuffle one, asked or not
         with image_convention.clear_errors():
@@ -112,9 +114,14 @@ class Classifier(keras.Model):
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """`keras.Model.evaluate`, with the data `fit` takes."""
         if not kwargs.get("_use_cached_eval_dataset"):  # else it comes from `fit`
-            x, y = inputs.check_data(x, y, self.image_shape, self.num_classes)
+            x, y = self._check_data(x, y)
         with image_convention.clear_errors():
             return super().evaluate(x, y, *args, **kwargs)
+
+    def _check_data(self, x, y):
+        return inputs.check_data(
+            x, y, self.image_shape, functools.partial(inputs.check_labels, num_classes=self.num_classes)
+        )
 
     def train_step(self, data):
         images, labels = inputs.split_batch(data)

@@ -1,0 +1,259 @@
+"""Causal layers: convolutions over the pixels that come before, in raster order, and what networks of them share.
+
+Every layer computes one and the same function in two ways:
+
+- on whole images, `layer(x)` with x `(n, h, w, f)`, to train and to evaluate;
+- one step at a time, `layer(x, cursor)`, to sample: x is the next pixel `(n, f)` (`CausalConv2D`) or the next row
+  `(n, w, f)` (`RowsConv2D`). The layer takes what it keeps of earlier steps from the `Cursor`, and leaves there what
+  later ones need, so that a step costs no more than its own multiplications.
+
+Layers without a spatial extent, such as `PixelDense`, act on the last axis and need no cursor.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+
+class Cursor:
+    """Where a network stands in an image it goes through pixel by pixel, and what its layers keep.
+
+    Attributes:
+        kept: dict, layer name to its tensors; layers replace their own entry.
+        column: int tensor, of the pixel that comes next in its row.
+    """
+
+    def __init__(self, kept, column=None):
+        self.kept = dict(kept)
+        self.column = column
+
+
+def channel_groups(num_features, channels, repeats=1):
+    """Which image channel each feature belongs to: the features fall into as many equal parts as there are channels.
+
+    A feature of channel R sees earlier pixels, one of G also R of the same pixel, one of B also R and G.
+
+    Returns:
+        int array `(repeats * num_features,)`.
+    """
+    return np.tile(np.arange(num_features) * channels // num_features, repeats)
+
+
+class PixelDense(layers.Layer):
+    """A dense layer on the features of each pixel, a 1x1 convolution that keeps the order of the channels.
+
+    Args:
+        units: int.
+        groups: `(units,)` ints, the channel of each output, or None where every output may see every input.
+        input_groups: `(f,)` ints, the channel of each input.
+        kernel_initializer: Keras initialiser.
+    """
+
+    def __init__(self, units, groups=None, input_groups=None, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.mask = None
+        if groups is not None and max(groups) > 0:
+            self.mask = (np.asarray(input_groups)[:, None] <= groups).astype("float32")
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[-1], self.units), initializer=self.kernel_initializer
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+
+    def call(self, x):
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.mask is not None:
+            kernel *= tf.cast(self.mask, kernel.dtype)
+        return tf.nn.bias_add(tf.tensordot(x, kernel, 1), self.bias)
+
+
+class CausalConv2D(layers.Layer):
+    """The masked convolution of van den Oord et al. 2016 (https://arxiv.org/abs/1601.06759, section 3.4).
+
+    An output sees, of the k x k neighbourhood, the rows above and its own row up to the pixel itself. The rows below
+    are not there to be masked: the kernel is cropped to its upper half.
+
+    Args:
+        filters: int.
+        kernel_size: `(rows, columns)`, odd; one row makes it a convolution along the row alone.
+        mask: `"A"`: of the pixel itself only the channels before the output's own are seen (none in images of one
+            channel); `"B"`: also its own channel.
+        groups: `(filters,)` ints, the channel of each output; see `channel_groups`.
+        input_groups: `(f,)` ints, the channel of each input.
+        dilation: int, the distance of taps.
+        kernel_initializer: Keras initialiser.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        mask,
+        groups,
+        input_groups,
+        dilation=1,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.mask = mask
+        self.num_above, self.num_left = (size // 2 for size in kernel_size)
+        self.dilation = dilation
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        num_right = self.num_left if self.num_above else 0
+        taps = np.ones((self.num_above + 1, self.num_left + 1 + num_right, len(input_groups), filters), "float32")
+        taps[-1, self.num_left + 1 :] = 0
+        seen, seeing = np.asarray(input_groups)[:, None], np.asarray(groups)
+        taps[-1, self.num_left] = seen < seeing if mask == "A" else seen <= seeing
+        self.taps = taps
+        reach = self.num_left * dilation
+        self.padding = [(0, 0), (self.num_above * dilation, 0), (reach, num_right * dilation), (0, 0)]
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(name="kernel", shape=self.taps.shape, initializer=self.kernel_initializer)
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x, cursor=None):
+        """x `(n, h, w, f)` to `(n, h, w, filters)`; with a cursor, the next pixel `(n, f)` to `(n, filters)`."""
+        kernel = self.kernel * tf.cast(self.taps, self.compute_dtype)
+        if cursor is None:
+            x = tf.nn.conv2d(tf.pad(x, self.padding), kernel, 1, "VALID", dilations=self.dilation)
+            return tf.nn.bias_add(x, self.bias)
+        kept = cursor.kept[self.name]
+        seen = tf.concat([kept["left"], x[:, None]], axis=1)  # (n, num_left * dilation + 1, f)
+        taps = tf.reshape(seen[:, :: self.dilation], (-1, (self.num_left + 1) * x.shape[-1]))
+        y = tf.matmul(taps, tf.reshape(kernel[-1, : self.num_left + 1], (taps.shape[-1], self.filters)))
+        if self.mask == "B":
+            self.keep(x, cursor)
+        if self.num_above:
+            return y + kept["from_above"][cursor.column]
+        return tf.nn.bias_add(y, self.bias)
+
+    def keep(self, x, cursor):
+        """Keeps an input for the pixels that come after. With mask A the caller does, once all its channels are known."""
+        kept = dict(cursor.kept[self.name])
+        kept["left"] = tf.concat([kept["left"], x[:, None]], axis=1)[:, 1:]
+        if self.num_above:
+            kept["row"] = kept["row"].write(cursor.column, x)
+        cursor.kept[self.name] = kept
+
+    def rows_above(self, n, width):
+        """What is kept from row to row, at the first one: the inputs above, `(n, rows, w, f)`."""
+        return tf.zeros((n, self.num_above * self.dilation, width, self.taps.shape[2]), self.compute_dtype)
+
+    def begin_row(self, above):
+        """What is kept along a row; what the rows above say of each of its pixels is computed at once."""
+        n, width, f = tf.shape(above)[0], above.shape[2], above.shape[3]
+        kept = {"left": tf.zeros((n, self.num_left * self.dilation, f), above.dtype)}
+        if self.num_above:
+            reach = (self.num_above - 1) * self.dilation + 1
+            x = tf.pad(above[:, :reach], [(0, 0), (0, 0), self.padding[2], (0, 0)])
+            y = tf.nn.conv2d(x, self.kernel[:-1], 1, "VALID", dilations=self.dilation)[:, 0]
+            kept["from_above"] = tf.transpose(tf.nn.bias_add(y, self.bias), (1, 0, 2))  # (w, n, filters)
+            kept["row"] = tf.TensorArray(above.dtype, width, element_shape=(above.shape[0], f))
+        return kept
+
+    def end_row(self, above, kept):
+        """What is kept from row to row, after a row."""
+        if not self.num_above:
+            return above
+        row = tf.transpose(kept["row"].stack(), (1, 0, 2))  # (n, w, f)
+        return tf.concat([above[:, 1:], row[:, None]], axis=1)
+
+
+class RowsConv2D(layers.Layer):
+    """A convolution over whole rows, the output's own and those above: the vertical stack of a gated PixelCNN.
+
+    Its input must be shifted down by a row somewhere before, see `shift_down`, so that nothing sees its own pixel.
+
+    Args:
+        filters: int.
+        kernel_size: `(rows, columns)`, with the output's own row the last; odd in columns.
+        dilation: int, the distance of taps.
+        kernel_initializer: Keras initialiser.
+    """
+
+    def __init__(self, filters, kernel_size, dilation=1, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.dilation = dilation
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.num_above = (kernel_size[0] - 1) * dilation
+        self.num_beside = kernel_size[1] // 2 * dilation
+
+    def build(self, input_shape):
+        self.num_inputs = input_shape[-1]
+        shape = (*self.kernel_size, self.num_inputs, self.filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.kernel_initializer)
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x, cursor=None):
+        """x `(n, h, w, f)` to `(n, h, w, filters)`; with a cursor, the next row `(n, w, f)` to `(n, w, filters)`."""
+        if cursor is None:
+            return self._convolve(x, self.num_above)
+        seen = tf.concat([cursor.kept[self.name], x[:, None]], axis=1)
+        cursor.kept[self.name] = seen[:, 1:]
+        return self._convolve(seen, 0)[:, 0]
+
+    def _convolve(self, x, num_rows_of_padding):
+        beside = (self.num_beside, self.num_beside)
+        x = tf.pad(x, [(0, 0), (num_rows_of_padding, 0), beside, (0, 0)])
+        return tf.nn.bias_add(tf.nn.conv2d(x, self.kernel, 1, "VALID", dilations=self.dilation), self.bias)
+
+    def rows_above(self, n, width):
+        """What is kept from row to row, at the first one: the inputs above, `(n, rows, w, f)`."""
+        return tf.zeros((n, self.num_above, width, self.num_inputs), self.compute_dtype)
+
+
+def shift_down(x):
+    """Each row becomes the one above it, so that it is known before the first pixel of its row: `(n, h, w, f)`."""
+    return tf.pad(x[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
+
+
+def per_example(vectors, x):
+    """Vectors `(n, f)` that add to x `(n, ..., f)`."""
+    return tf.reshape(vectors, (-1, *(1,) * (x.shape.rank - 2), vectors.shape[-1]))
+
+
+class CausalNetwork(layers.Layer):
+    """A network of causal layers, from images to the parameters of each pixel's distribution.
+
+    A subclass gives `call(images, condition=None, cursor=None)`, where images are `(n, h, w, c)`, or with a cursor the
+    next pixel, `(n, c)`, of which earlier channels are known and others ignored; it returns `(n, h, w, p)` or `(n, p)`.
+    A network whose layers are all `CausalConv2D` and pixelwise needs nothing more to be sampled from. One that works
+    on rows, too, runs that part in `begin_row`.
+    """
+
+    def begin_image(self, n, width):
+        """What is kept from row to row, before the first one: dict, layer name to tensor."""
+        return {layer.name: layer.rows_above(n, width) for layer in self._of_type((CausalConv2D, RowsConv2D))}
+
+    def begin_row(self, above, condition=None):
+        """What is kept from row to row, and what along the row that begins: two dicts."""
+        return above, {layer.name: layer.begin_row(above[layer.name]) for layer in self._of_type(CausalConv2D)}
+
+    def end_pixel(self, pixel, cursor):
+        """Takes note of a pixel `(n, c)` that is now known in all channels."""
+        for layer in self._of_type(CausalConv2D):
+            if layer.mask == "A":
+                layer.keep(self.scaled(pixel), cursor)
+
+    def end_row(self, above, kept, row):
+        """What is kept from row to row, after a row `(n, w, c)`."""
+        ended = {
+            layer.name: layer.end_row(above[layer.name], kept[layer.name]) for layer in self._of_type(CausalConv2D)
+        }
+        return {**above, **ended}
+
+    def scaled(self, images):
+        """Images in [0, 1] as the layers see them, in [-1, 1]: the zeros around an image are no level of a pixel."""
+        return 2 * tf.cast(images, self.compute_dtype) - 1
+
+    def _of_type(self, kinds):
+        return [layer for layer in self._flatten_layers() if isinstance(layer, kinds)]

@@ -1,0 +1,81 @@
+"""Sampling pixel by pixel, at the cost of a few forward passes.
+
+The plain way to draw from a PixelCNN runs the whole network on the whole image once for each pixel, and uses one
+pixel of what comes out. Here every layer keeps what later pixels need of it (see `causal`), so that a pixel costs its
+own column of the network, and the loops over rows and pixels are one program, compiled by XLA:
+
+    for each row:
+        what the rows above say of all its pixels, at once
+        for each pixel, for each channel:
+            the network's output at this pixel, from what its layers kept
+            the level whose share of [0, 1] a uniform random number falls into
+
+All randomness comes in as `noise`: the same noise gives the same pixels as the plain way would.
+"""
+
+import tensorflow as tf
+
+from keras_genzoo.autoregressive.causal import Cursor
+
+
+def draw_rows(network, draw_level, images, noise, known, condition, above, first, last):
+    """Draws the rows `first` to `last - 1` of images whose earlier rows are drawn; runs inside a graph.
+
+    Args:
+        network: `CausalNetwork`.
+        draw_level: function of parameters `(n, p)` of one channel of a pixel and uniform noise `(n,)` to its
+            values `(n,)`.
+        images: float32 `(h, w, n, c)`, drawn so far and known.
+        noise: float32 `(h, w, n, c)` in [0, 1).
+        known: bool `(h, w, n, c)`, pixels to leave as they are, or None where all are drawn.
+        condition: `(n, d)` or None.
+        above: what the network keeps from row to row.
+        first: int tensor.
+        last: int tensor.
+
+    Returns:
+        images and above, with these rows drawn.
+    """
+    height, width, _, channels = images.shape
+    rows = tf.TensorArray(tf.float32, height, element_shape=images.shape[1:]).unstack(images)
+
+    def draw_row(i, above, rows):
+        above, kept = network.begin_row(above, condition)
+        row = tf.TensorArray(tf.float32, width, element_shape=images.shape[2:])
+
+        def draw_pixel(j, kept, row):
+            pixel = []  # the channels drawn so far, each (n,)
+            for channel in range(channels):
+                cursor = Cursor(kept, j)
+                so_far = tf.stack(pixel + [tf.zeros_like(noise[0, 0, :, 0])] * (channels - channel), axis=-1)
+                parameters = tf.split(network(so_far, condition=condition, cursor=cursor), channels, axis=-1)[channel]
+                value = draw_level(parameters, noise[i, j, :, channel])
+                if known is not None:
+                    value = tf.where(known[i, j, :, channel], images[i, j, :, channel], value)
+                pixel.append(value)
+            pixel = tf.stack(pixel, axis=-1)  # (n, c)
+            network.end_pixel(pixel, cursor)
+            return j + 1, cursor.kept, row.write(j, pixel)
+
+        _, kept, row = tf.while_loop(lambda j, *_: j < width, draw_pixel, (0, kept, row), maximum_iterations=width)
+        row = row.stack()  # (w, n, c)
+        above = network.end_row(above, kept, tf.transpose(row, (1, 0, 2)))
+        return i + 1, above, rows.write(i, row)
+
+    _, above, rows = tf.while_loop(lambda i, *_: i < last, draw_row, (first, above, rows), maximum_iterations=height)
+    return rows.stack(), above
+
+
+def draw_level(logits, noise):
+    """The level that a uniform random number selects, by the inverse of the cumulative distribution.
+
+    Args:
+        logits: float32 `(n, k)`.
+        noise: float32 `(n,)` in [0, 1).
+
+    Returns:
+        int32 `(n,)` in 0..k-1.
+    """
+    cumulative = tf.cumsum(tf.nn.softmax(logits), axis=-1)
+    # The last sum is 1 but for rounding, which must not select a level that does not exist.
+    return tf.reduce_sum(tf.cast(cumulative[:, :-1] <= noise[:, None], tf.int32), axis=-1)
