@@ -10,6 +10,8 @@ Every layer computes one and the same function in two ways:
 Layers without a spatial extent, such as `PixelDense`, act on the last axis and need no cursor.
 """
 
+import sys
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -122,8 +124,7 @@ class CausalConv2D(layers.Layer):
         """x `(n, h, w, f)` to `(n, h, w, filters)`; with a cursor, the next pixel `(n, f)` to `(n, filters)`."""
         kernel = self.kernel * tf.cast(self.taps, self.compute_dtype)
         if cursor is None:
-            x = tf.nn.conv2d(tf.pad(x, self.padding), kernel, 1, "VALID", dilations=self.dilation)
-            return tf.nn.bias_add(x, self.bias)
+            return tf.nn.bias_add(convolve(tf.pad(x, self.padding), kernel, self.dilation), self.bias)
         kept = cursor.kept[self.name]
         seen = tf.concat([kept["left"], x[:, None]], axis=1)  # (n, num_left * dilation + 1, f)
         taps = tf.reshape(seen[:, :: self.dilation], (-1, (self.num_left + 1) * x.shape[-1]))
@@ -135,7 +136,7 @@ class CausalConv2D(layers.Layer):
         return tf.nn.bias_add(y, self.bias)
 
     def keep(self, x, cursor):
-        """Keeps an input for the pixels that come after. With mask A the caller does, once all its channels are known."""
+        """Keeps an input for the pixels that come after; with mask A called once all its channels are known."""
         kept = dict(cursor.kept[self.name])
         kept["left"] = tf.concat([kept["left"], x[:, None]], axis=1)[:, 1:]
         if self.num_above:
@@ -153,8 +154,9 @@ class CausalConv2D(layers.Layer):
         if self.num_above:
             reach = (self.num_above - 1) * self.dilation + 1
             x = tf.pad(above[:, :reach], [(0, 0), (0, 0), self.padding[2], (0, 0)])
-            y = tf.nn.conv2d(x, self.kernel[:-1], 1, "VALID", dilations=self.dilation)[:, 0]
-            kept["from_above"] = tf.transpose(tf.nn.bias_add(y, self.bias), (1, 0, 2))  # (w, n, filters)
+            kernel, bias = (tf.cast(weights, x.dtype) for weights in (self.kernel, self.bias))
+            y = convolve(x, kernel[:-1], self.dilation)[:, 0]
+            kept["from_above"] = tf.transpose(tf.nn.bias_add(y, bias), (1, 0, 2))  # (w, n, filters)
             kept["row"] = tf.TensorArray(above.dtype, width, element_shape=(above.shape[0], f))
         return kept
 
@@ -204,11 +206,21 @@ class RowsConv2D(layers.Layer):
     def _convolve(self, x, num_rows_of_padding):
         beside = (self.num_beside, self.num_beside)
         x = tf.pad(x, [(0, 0), (num_rows_of_padding, 0), beside, (0, 0)])
-        return tf.nn.bias_add(tf.nn.conv2d(x, self.kernel, 1, "VALID", dilations=self.dilation), self.bias)
+        return tf.nn.bias_add(convolve(x, tf.convert_to_tensor(self.kernel), self.dilation), self.bias)
 
     def rows_above(self, n, width):
         """What is kept from row to row, at the first one: the inputs above, `(n, rows, w, f)`."""
         return tf.zeros((n, self.num_above, width, self.num_inputs), self.compute_dtype)
+
+
+def convolve(x, kernel, dilation):
+    """A convolution of x `(n, h, w, f)` that stays inside it, as `padding="VALID"` does."""
+    # Of the CPU's kernels only oneDNN's have a gradient of dilated convolutions; it knows no float16, nor macOS it.
+    lacks_gradient = x.dtype == tf.float16 or sys.platform == "darwin"
+    if dilation > 1 and lacks_gradient and not tf.config.list_physical_devices("GPU"):
+        undilated = lambda x, *_: tf.nn.conv2d(x, kernel, 1, "VALID")  # noqa: E731
+        return tf.nn.with_space_to_batch(x, [dilation, dilation], "VALID", undilated, filter_shape=kernel.shape[:2])
+    return tf.nn.conv2d(x, kernel, 1, "VALID", dilations=dilation)
 
 
 def shift_down(x):

@@ -6,7 +6,8 @@ gated units,
 
     y = tanh(a + V h) * sigmoid(b + W h),
 
-where a and b are halves of a convolution's output and h, if the model is conditional, is a class or a vector.
+where a and b are halves of a convolution's output and h, if the model is conditional, is a class or a vector (which
+reaches the horizontal stream through the vertical one).
 
 Left out: the paper's conditioning on maps of the image's size.
 """
@@ -53,8 +54,7 @@ class GatedBlock(layers.Layer):
         self.to_horizontal = PixelDense(2 * num_filters, **options)
         self.horizontal = CausalConv2D(2 * num_filters, (1, window), mask, gated, inputs, dilation, **options)
         self.out = PixelDense(num_filters, groups, groups, **options)
-        self.vertical_condition = layers.Dense(2 * num_filters, use_bias=False, **options)
-        self.horizontal_condition = layers.Dense(2 * num_filters, use_bias=False, **options)
+        self.condition = layers.Dense(2 * num_filters, use_bias=False, **options)
 
     def build(self, x_shape, condition_shape=None):
         self.vertical.build(x_shape)
@@ -62,8 +62,7 @@ class GatedBlock(layers.Layer):
         self.to_horizontal.build((*x_shape[:-1], self.vertical.filters))
         self.out.build((*x_shape[:-1], self.out.units))
         if condition_shape is not None:
-            self.vertical_condition.build(condition_shape)
-            self.horizontal_condition.build(condition_shape)
+            self.condition.build(condition_shape)
 
     def look_above(self, above, condition=None, cursor=None):
         """The vertical stream.
@@ -77,11 +76,9 @@ class GatedBlock(layers.Layer):
             its next features, and what goes to the horizontal stream, of the same leading axes.
         """
         x = self.vertical(above, cursor=cursor)
-        to_horizontal = self.to_horizontal(x)
         if condition is not None:
-            x += per_example(self.vertical_condition(condition), x)
-            to_horizontal += per_example(self.horizontal_condition(condition), x)
-        return gate(x), to_horizontal
+            x += per_example(self.condition(condition), x)
+        return gate(x), self.to_horizontal(x)
 
     def call(self, x, from_above, cursor=None):
         """The horizontal stream: x `(n, h, w, f)`, or with a cursor the next pixel `(n, f)`."""

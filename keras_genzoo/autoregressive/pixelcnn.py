@@ -120,7 +120,6 @@ class PixelCNN(AutoregressiveModel):
         self.network = self.network_type(self.image_shape[-1], self.num_parameters, *sizes, dtype=self.dtype_policy)
         self.build()
 
-
     def get_config(self):
         return {
             **super().get_config(),

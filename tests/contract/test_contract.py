@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
+from keras_genzoo.autoregressive.causal import CausalConv2D
 from tests.contract.conftest import IMAGE_SHAPE, NUM_CLASSES, VARIANTS, build_variant, labels_for
 
 
@@ -111,7 +112,7 @@ def test_samples_without_labels_are_of_any_class(model):
     if model.num_classes is None:
         pytest.skip("no classes")
     seen = []
-    model._generate = lambda noise, labels: seen.append(labels.numpy()) or noise
+    model._generate = lambda noise, labels, **options: seen.append(labels.numpy()) or noise
     for batch_size in (None, 100):
         model.sample(1000, seed=0, batch_size=batch_size)
     np.testing.assert_array_equal(seen[0], np.concatenate(seen[1:]))
@@ -192,12 +193,14 @@ def test_mixed_precision(build, dataset, policy):
     model = build(dtype=policy)
     model.compile()
     before = [v.numpy() for v in model.trainable_variables]
-    history = model.fit(dataset, verbose=0).history
+    # In float16 the first steps may overflow, and are left out until the loss scale has come down.
+    history = model.fit(dataset, epochs=3 if policy == "mixed_float16" else 1, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
     labels = labels_for(model, 3)
     images = model.sample(3, labels, seed=0)
     assert images.dtype == tf.float32 and np.isfinite(images).all()
-    inputs = images if hasattr(model, "encode") else model.prior.sample(3)
+    is_generator = hasattr(model, "prior") and not hasattr(model, "encode")
+    inputs = model.prior.sample(3) if is_generator else images
     called = model(inputs) if labels is None else model(inputs, labels=labels)
     assert called.dtype == tf.float32 and called.shape == images.shape
     assert all(v.dtype == "float32" for v in model.trainable_variables)
@@ -240,7 +243,7 @@ def test_an_odd_last_batch_on_two_devices(build, digits, two_devices):
     images, labels = (tensor[:17] for tensor in digits)
     with two_devices.scope():
         model = build()
-    if any(isinstance(layer, keras.layers.Conv2D) for layer in model._flatten_layers()):
+    if any(isinstance(layer, (keras.layers.Conv2D, CausalConv2D)) for layer in model._flatten_layers()):
         pytest.skip("TensorFlow's oneDNN convolution gives an empty batch the wrong shape (2.21, CPU)")
     model.compile()
     dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
