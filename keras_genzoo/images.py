@@ -123,9 +123,10 @@ def clear_errors():
     except tf.errors.InvalidArgumentError as error:
         if _MARK not in error.message:
             raise
-        parts = error.message.split(_MARK, 1)[1].split("\n\t [[", 1)[0].splitlines()
-        # TensorFlow prints a part as b'text' or 0.5 outside a graph, and as [text] or [0.5] inside.
-        parts = [re.fullmatch(r"\s*(?:b')?\[?(.*?)\]?'?\s*", part)[1] for part in parts]
+        # TensorFlow prints the parts as lines of b'text' or 0.5 outside a graph, and as [text] [0.5] on one line inside.
+        message = error.message.split(_MARK, 1)[1].split("\n\t [[", 1)[0]
+        parts = message.split("] [") if message.startswith("]") else message.splitlines()
+        parts = [re.fullmatch(r"\s*(?:b')?(.*?)\]?'?\s*", part, re.DOTALL)[1] for part in parts]
         raise ValueError(" ".join(part for part in parts if part)) from None
 
 

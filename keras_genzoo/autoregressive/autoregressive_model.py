@@ -22,7 +22,6 @@ from keras_genzoo.generative_model import GenerativeModel
 _LIKELIHOODS = ("categorical", "logistic_mixture")
 _NUM_LOGISTICS = 10  # as in Salimans et al. 2017
 _LEVELS_OF_LOGISTICS = 256
-_TOLERANCE = 0.01  # of the distance between two levels: what rounding to float16 may do
 
 
 class AutoregressiveModel(GenerativeModel):
@@ -174,13 +173,19 @@ class AutoregressiveModel(GenerativeModel):
     def _log_prob(self, images, labels):
         return -self.negative_log_likelihood(self._check_levels(images), labels)
 
+    @property
+    def _tolerance(self):
+        """How far from its level a value may lie: as far as uint8 or float16 must put it."""
+        is_exact_as_uint8 = 255 % (self.num_levels - 1) == 0
+        return 0.01 / (self.num_levels - 1) if is_exact_as_uint8 else 0.501 / 255
+
     def _check_levels(self, images, known=True):
         """Images at exact levels, required to have been there wherever they are known."""
         rounded = self.rounded(images)
         distance = tf.where(known, tf.abs(images - rounded), 0.0)
         worst = tf.argmax(tf.reshape(distance, [-1]))
         return image_convention.require(
-            tf.reduce_all(distance * (self.num_levels - 1) <= _TOLERANCE),
+            tf.reduce_all(distance <= self._tolerance),
             rounded,
             f"`images` must hold the {self.num_levels} levels j / {self.num_levels - 1} alone; this batch holds",
             tf.gather(tf.reshape(images, [-1]), worst),
@@ -296,7 +301,7 @@ class AutoregressiveModel(GenerativeModel):
 
     def _options(self, temperature, verbose, num_images, batch_size):
         if not temperature > 0 or not math.isfinite(temperature):
-            raise ValueError(f"`temperature` must be a positive number; got {temperature!r}.")
+            raise ValueError(f"`temperature` must be positive and finite; got {temperature!r}.")
         progress = None
         if verbose:
             num_batches = -(-num_images // (batch_size or num_images))

@@ -16,6 +16,8 @@ and 1x1 convolutions at the end. 3x3 windows add up to a triangle that misses pi
 Left out: the paper's PixelRNNs and its multi-scale model.
 """
 
+import operator
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -115,10 +117,28 @@ class PixelCNN(AutoregressiveModel):
         super().__init__(image_shape, num_levels, num_classes, condition_dim, likelihood, **kwargs)
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
         (self.num_residual_blocks,) = positive_integers("num_residual_blocks", [num_residual_blocks], 1)
-        self.dilations = positive_integers("dilations", dilations, len(dilations))
+        self.dilations = self._check_dilations(dilations)
+        channels = self.image_shape[-1]
+        if num_filters < 2 * channels:
+            raise ValueError(
+                f"`num_filters` must be at least {2 * channels} in images of {channels} channels; got {num_filters}."
+            )
         sizes = (self.num_filters, self.num_residual_blocks, self.dilations)
         self.network = self.network_type(self.image_shape[-1], self.num_parameters, *sizes, dtype=self.dtype_policy)
         self.build()
+
+    def _check_dilations(self, dilations):
+        try:
+            dilations = tuple(operator.index(dilation) for dilation in dilations)
+        except TypeError:
+            dilations = ()
+        if not dilations or min(dilations) < 1:
+            raise ValueError("`dilations` must be one or more positive integers, such as (1, 2, 4).")
+        if max(dilations) >= min(self.image_shape[:2]):
+            raise ValueError(
+                f"`dilations` must be smaller than the image's sides, {self.image_shape[:2]}; got {dilations}."
+            )
+        return dilations
 
     def get_config(self):
         return {

@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+import keras_genzoo as gz
+
+
+def with_random_weights(name, image_shape, seed=0, scale=0.4, **kwargs):
+    """A small model far from its initialisation, whose biases are zero."""
+    model = getattr(gz, name)(image_shape, **{"num_filters": 6, "num_residual_blocks": 2, **kwargs})
+    generator = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(0, scale, variable.shape))
+    return model
+
+
+@pytest.fixture(params=["PixelCNN", "GatedPixelCNN"])
+def make(request):
+    """Makes a model of either class: `make(image_shape, seed=0, **arguments)`."""
+    return lambda *args, **kwargs: with_random_weights(request.param, *args, **kwargs)
+
+
+def every_image(image_shape, num_levels):
+    """All images of a shape, `(num_levels^(h w c), h, w, c)`."""
+    num_values = int(np.prod(image_shape))
+    digits = np.indices((num_levels,) * num_values).reshape(num_values, -1).T
+    return (digits / (num_levels - 1)).astype("float32").reshape(-1, *image_shape)

@@ -1,0 +1,40 @@
+"""The plain way to sample: the whole network on the whole image once for each channel of each pixel.
+
+It shares nothing with the package's sampler but the model and its noise, and neither way of drawing a level.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+def sample(model, noise, labels=None, temperature=1.0, images=None, known=None):
+    """float32 `(n, h, w, c)`, pixel by pixel in Python."""
+    images = np.zeros(noise.shape, "float32") if images is None else np.array(images)
+    known = np.zeros(noise.shape, bool) if known is None else known
+    images[~known] = 0
+    levels = np.arange(model.num_levels) / (model.num_levels - 1)
+    for i, j, c in np.ndindex(*model.image_shape):
+        conditional = model.conditional(images, labels).distribution
+        log_probs = conditional.log_prob(tf.reshape(tf.cast(levels, tf.float32), (-1, 1, 1, 1, 1)))  # (k, n, h, w, c)
+        weights = np.exp(log_probs.numpy()[:, :, i, j, c].T.astype("float64") / temperature)
+        shares = np.cumsum(weights / weights.sum(axis=-1, keepdims=True), axis=-1)
+        for n in np.flatnonzero(~known[:, i, j, c]):
+            images[n, i, j, c] = levels[min(np.searchsorted(shares[n], noise[n, i, j, c], "right"), len(levels) - 1)]
+    return images
+
+
+def compiled(model, jit_compile):
+    """The same for a model of bits of one channel, as one graph: noise `(n, h, w, 1)` to images."""
+    height, width, _ = model.image_shape
+
+    @tf.function(jit_compile=jit_compile)
+    def sample(noise):
+        def draw(t, images):
+            probabilities = tf.sigmoid(model.network(images))  # (n, h, w, 1)
+            is_next = tf.reshape(tf.one_hot(t, height * width, True, False, dtype=tf.bool), (1, height, width, 1))
+            drawn = tf.cast(noise >= 1 - probabilities, tf.float32)
+            return t + 1, tf.where(is_next, drawn, images)
+
+        return tf.while_loop(lambda t, _: t < height * width, draw, (0, tf.zeros_like(noise)))[1]
+
+    return sample

@@ -1,0 +1,275 @@
+"""The density and the samples of autoregressive models, against computations that share no code with them."""
+
+import io
+import itertools
+import math
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+import keras_genzoo as gz
+from tests.autoregressive import naive
+from tests.autoregressive.conftest import every_image, with_random_weights
+
+SHAPES = [((3, 3, 1), 2), ((2, 2, 1), 3), ((2, 2, 3), 2)]
+
+
+@pytest.mark.parametrize(("image_shape", "num_levels"), SHAPES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_density_sums_to_one(make, image_shape, num_levels, seed):
+    images = every_image(image_shape, num_levels)
+    model = make(image_shape, seed=seed, num_levels=num_levels, num_classes=3)
+    totals = []
+    for label in range(3):
+        log_prob = model.log_prob(images, np.full(len(images), label)).numpy().astype("float64")
+        assert log_prob.std() > 0.1  # no uniform distribution, which would sum to one by itself
+        totals.append(np.exp(log_prob).sum())
+    np.testing.assert_allclose(totals, 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("image_shape", "num_levels"), SHAPES)
+def test_samples_follow_the_density(make, image_shape, num_levels):
+    images = every_image(image_shape, num_levels)
+    model = make(image_shape, num_levels=num_levels, scale=0.3)
+    expected = np.exp(model.log_prob(images).numpy().astype("float64"))
+    n = 20_000
+    samples = model.sample(n, seed=1).numpy().reshape(n, -1)
+    places = num_levels ** np.arange(samples.shape[1])[::-1]
+    observed = np.bincount((np.round(samples * (num_levels - 1)) @ places).astype(int), minlength=len(images))
+    frequent = expected * n >= 5  # the chi-square distribution holds for these; the rest counts as one
+    observed = np.append(observed[frequent], observed[~frequent].sum())
+    expected = np.append(expected[frequent], expected[~frequent].sum()) * n
+    kept = expected > 0
+    _, p = scipy.stats.chisquare(observed[kept], expected[kept] * observed.sum() / expected.sum())
+    assert p > 0.01
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"image_shape": (5, 7, 1), "dilations": (1, 2)},
+        {"image_shape": (5, 4, 3), "num_levels": 4},
+        {"image_shape": (7, 5, 1), "num_levels": 5, "num_classes": 10},
+        {"image_shape": (3, 4, 3), "num_levels": 3, "num_classes": 10, "dilations": (2,)},
+        {"image_shape": (4, 3, 3), "condition_dim": 2},
+        {"image_shape": (3, 5, 1), "num_levels": 256, "likelihood": "logistic_mixture"},
+    ],
+    ids=lambda arguments: " ".join(map(str, itertools.chain(*arguments.items()))),
+)
+def test_sampler_draws_the_very_pixels_of_the_naive_one(make, arguments):
+    model = make(**arguments)
+    n = 10
+    labels = None
+    if model.num_classes:
+        labels = np.arange(n)
+    elif model.condition_dim:
+        labels = np.random.default_rng(0).normal(size=(n, 2)).astype("float32")
+    noise = model.draw_noise(n, tf.constant([5, 0])).numpy()
+    samples = model.sample(n, labels, seed=5).numpy()
+    np.testing.assert_array_equal(samples, naive.sample(model, noise, labels))
+    cool = model.sample(n, labels, seed=5, temperature=0.5).numpy()
+    np.testing.assert_array_equal(cool, naive.sample(model, noise, labels, temperature=0.5))
+    known = np.random.default_rng(1).uniform(size=samples.shape) < 0.3
+    images = samples[::-1]
+    completed = model.complete(images, known, labels, seed=5).numpy()
+    np.testing.assert_array_equal(completed, naive.sample(model, noise, labels, images=images, known=known))
+    np.testing.assert_array_equal(completed[known], images[known])
+
+
+def test_progress_and_batches_change_no_pixel(make, capsys):
+    model = make((6, 5, 1), num_levels=3)
+    images = model.sample(5, seed=2)
+    capsys.readouterr()
+    np.testing.assert_array_equal(images, model.sample(5, seed=2, verbose=1, batch_size=3))
+    assert "12/12" in capsys.readouterr().out  # rows of both batches
+    known = np.zeros((5, 6, 5, 1), bool)
+    np.testing.assert_array_equal(images, model.complete(np.zeros((5, 6, 5, 1)), known, seed=2, verbose=1))
+    assert "6/6" in capsys.readouterr().out
+
+
+def test_completion_leaves_known_images_alone_and_ignores_unknown_values(make):
+    model = make((4, 4, 1), num_levels=3)
+    images = model.sample(3, seed=0).numpy()
+    everything = np.ones((4, 4, 1), bool)  # broadcasts over the images
+    np.testing.assert_array_equal(model.complete(images, everything, seed=1), images)
+    upper = np.arange(4)[:, None, None] < 2
+    spoilt = np.where(upper, images, 0.3).astype("float32")  # no level of three
+    np.testing.assert_array_equal(
+        model.complete(images, upper, seed=1), model.complete(spoilt, np.broadcast_to(upper, images.shape), seed=1)
+    )
+
+
+def test_bad_completion(make):
+    model = make((4, 4, 1), num_levels=3)
+    images = np.full((2, 4, 4, 1), 0.5, "float32")
+    with pytest.raises(ValueError, match=r"`known` must be bool.*int64"):
+        model.complete(images, np.ones(images.shape, "int64"))
+    with pytest.raises(ValueError, match=r"`known` must have a shape that broadcasts.*\(2, 4, 4, 1\); got \(3, 4\)"):
+        model.complete(images, np.ones((3, 4), bool))
+    images[0, 0, 0] = 0.7
+    with pytest.raises(ValueError, match=r"`images` must hold the 3 levels j / 2 alone.*0\.7"):
+        model.complete(images, np.ones(images.shape, bool))
+    for temperature in (0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="`temperature` must be positive"):
+            model.complete(images, np.zeros(images.shape, bool), temperature=temperature)
+        with pytest.raises(ValueError, match="`temperature` must be positive"):
+            model.sample(1, temperature=temperature)
+
+
+def test_temperature_is_a_power_of_the_probabilities():
+    """Of an image of one pixel, whose only conditional is the whole density."""
+    model = with_random_weights("PixelCNN", (2, 2, 1), num_levels=5)
+    first = model.conditional(np.zeros((1, 2, 2, 1))).distribution
+    p = np.array([first.prob(tf.fill((1, 2, 2, 1), level))[0, 0, 0, 0] for level in np.float32(np.arange(5) / 4)])
+    p = p.astype("float64")
+    for temperature in (0.5, 2.0):
+        samples = model.sample(10_000, seed=0, temperature=temperature)[:, 0, 0, 0].numpy()
+        observed = np.bincount(np.round(samples * 4).astype(int), minlength=5)
+        expected = p ** (1 / temperature)
+        assert scipy.stats.chisquare(observed, 10_000 * expected / expected.sum()).pvalue > 0.01
+
+
+def test_log_prob_is_that_of_the_conditionals_one_by_one(make):
+    """Each factor from an image that holds zeros from the pixel on, so that it cannot come from later ones."""
+    model = make((3, 2, 3), num_levels=4)
+    images = model.sample(4, seed=0).numpy()
+    total = np.zeros(4)
+    for index in np.ndindex(3, 2, 3):
+        earlier = images.reshape(4, -1).copy()
+        earlier[:, np.ravel_multi_index(index, (3, 2, 3)) :] = 0
+        factors = model.conditional(earlier.reshape(images.shape)).distribution.log_prob(images)
+        total += factors.numpy()[(slice(None), *index)]
+    np.testing.assert_allclose(model.log_prob(images), total, rtol=1e-5)
+
+
+def test_loss_is_minus_log_prob_and_bits_per_dim_its_share(make):
+    model = make((4, 3, 3), num_levels=4)
+    images = model.sample(7, seed=0)
+    model.compile()
+    metrics = model.evaluate(tf.data.Dataset.from_tensor_slices(images).batch(3), verbose=0, return_dict=True)
+    nats = -np.mean(model.log_prob(images))
+    np.testing.assert_allclose(metrics["loss"], nats, rtol=1e-5)
+    np.testing.assert_allclose(metrics["bits_per_dim"], nats / (36 * np.log(2)), rtol=1e-5)
+
+
+def test_values_between_levels(make):
+    model = make((2, 2, 1), num_levels=3)
+    images = np.array([0, 0.5, 1, 0.5], "float32").reshape(1, 2, 2, 1)
+    between = images + np.array([0.2, 0.1, -0.1, 0], "float32").reshape(1, 2, 2, 1)
+    with pytest.raises(ValueError, match=r"`images` must hold the 3 levels j / 2 alone; this batch holds 0\.2.*round"):
+        model.log_prob(between)
+    np.testing.assert_array_equal(model.log_prob(images), model.log_prob(images.astype("float16")))
+    model.compile(keras.optimizers.SGD(0.0))
+    losses = [model.fit(x, verbose=0).history["loss"] for x in (images, between)]
+    assert losses[0] == losses[1]
+
+
+def test_uint8_holds_levels_to_the_nearest_of_256():
+    """17 levels, as in `digits`: 16 divides 255 nowhere."""
+    model = with_random_weights("PixelCNN", (3, 3, 1), num_levels=17)
+    images = model.sample(4, seed=0)
+    bytes_ = np.round(images.numpy() * 255).astype("uint8")
+    np.testing.assert_allclose(model.log_prob(bytes_), model.log_prob(images), rtol=1e-6)
+    known = np.ones(images.shape, bool)
+    np.testing.assert_allclose(model.complete(bytes_, known), images, atol=1e-7)
+    with pytest.raises(ValueError, match="must hold the 17 levels"):
+        model.log_prob(np.full((1, 3, 3, 1), 8, "uint8"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_levels": 1}, "`num_levels` must be an integer from 2 to 256; got 1"),
+        ({"num_levels": 257}, "`num_levels`"),
+        ({"num_levels": 2.0}, "`num_levels`"),
+        ({"likelihood": "gaussian"}, "`likelihood` must be one of 'categorical', 'logistic_mixture'"),
+        ({"likelihood": "logistic_mixture"}, "`num_levels` must be 256.*got 2"),
+        ({"image_shape": (4, 4, 2)}, "`image_shape` must have 1 or 3 channels"),
+        ({"num_filters": 0}, "`num_filters` must be a positive integer"),
+        ({"image_shape": (4, 4, 3), "num_filters": 2}, r"`num_filters` must be at least 6.*3 channels; got 2"),
+        ({"num_residual_blocks": 0}, "`num_residual_blocks` must be a positive integer"),
+        ({"dilations": ()}, "`dilations` must be one or more positive integers"),
+        ({"dilations": (1, 0)}, "`dilations`"),
+        ({"dilations": 2}, "`dilations`"),
+        ({"dilations": (1, 4)}, "`dilations` must be smaller than the image's sides"),
+        ({"num_classes": 3, "condition_dim": 3}, "`num_classes` and `condition_dim` exclude each other"),
+        ({"condition_dim": 0}, "`condition_dim` must be a positive integer"),
+    ],
+)
+def test_bad_arguments(make, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make(**{"image_shape": (4, 4, 1), **arguments})
+
+
+def test_conditioning_on_vectors(make, tmp_path):
+    """Bits that all equal the sign of the one number given are learned from it."""
+    vectors = np.random.default_rng(0).choice([-1.0, 1.0], (64, 1)).astype("float32")
+    images = np.broadcast_to(vectors[:, :, None, None] > 0, (64, 3, 3, 1)).astype("float32")
+    model = make((3, 3, 1), condition_dim=1, scale=0.1)
+    model.compile(keras.optimizers.Adam(0.02))
+    model.fit(tf.data.Dataset.from_tensor_slices((images, vectors)).batch(16), epochs=15, verbose=0)
+    assert np.mean(model.sample(64, vectors, seed=0) == images) > 0.95
+    assert np.mean(model.log_prob(images, vectors)) > np.mean(model.log_prob(images, -vectors)) + 3
+    path = model.export(tmp_path / "served")
+    served = tf.saved_model.load(path).signatures
+    seed, n = tf.constant(0), tf.constant(64)
+    drawn = served["sample"](labels=tf.constant(vectors), num_samples=n, seed=seed)["images"]
+    np.testing.assert_array_equal(drawn, model.sample(64, vectors, seed=0))
+    with pytest.raises(ValueError, match=r"condition_dim=1.*one vector an example"):
+        model.sample(4)
+    for bad, message in [
+        (np.ones((4, 2), "float32"), r"shape \(n, 1\)"),
+        (np.ones((4, 1), "int32"), "floats"),
+        (np.full((4, 1), np.nan, "float32"), "finite"),
+        (np.ones((3, 1), "float32"), "expected 4, got 3"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.sample(4, bad)
+        with pytest.raises(ValueError, match=message):
+            model.fit(images[:4], bad, verbose=0)
+    with pytest.raises(ValueError, match="finite"):
+        data = tf.data.Dataset.from_tensor_slices((images, vectors * np.nan)).batch(16)
+        model.fit(data, verbose=0)
+
+
+def test_served_verbs(make, tmp_path):
+    model = make((4, 5, 1), num_levels=3, num_classes=3)
+    labels = np.arange(6) % 3
+    images = model.sample(6, labels, seed=0)
+    served = tf.saved_model.load(model.export(tmp_path / "served")).signatures
+    int_labels = tf.constant(labels, tf.int32)
+    log_prob = served["log_prob"](images=images, labels=int_labels)["log_prob"]
+    np.testing.assert_allclose(log_prob, model.log_prob(images, labels), rtol=1e-5)
+    known = tf.random.stateless_uniform(images.shape, [0, 0]) < 0.5
+    completed = served["complete"](images=images, known=known, seed=tf.constant(3), labels=int_labels)["images"]
+    np.testing.assert_array_equal(completed, model.complete(images, known, labels, seed=3))
+
+
+def test_a_size_of_batch_is_compiled_once():
+    model = with_random_weights("PixelCNN", (3, 3, 1))
+    counts = []
+    for seed, temperature in ((0, 1.0), (1, 0.7), (None, 2.0)):
+        model.sample(4, seed=seed, temperature=temperature)
+        counts.append(model._draw_rows.experimental_get_tracing_count())
+    model.sample(4, verbose=1)
+    assert counts == [1, 1, 1] and model._draw_rows.experimental_get_tracing_count() == 1
+
+
+def test_summary_counts_the_networks_parameters(make):
+    text = io.StringIO()
+    model = make((4, 4, 1))
+    model.summary(print_fn=lambda line, **_: text.write(line))
+    assert f"{model.network.count_params():,}" in text.getvalue()
+
+
+def test_mean_of_each_pixel_given_those_before():
+    model = with_random_weights("PixelCNN", (3, 3, 1), num_levels=4)
+    images = model.sample(5, seed=0)
+    distribution = model.conditional(images).distribution
+    levels = np.float32(np.arange(4) / 3)
+    mean = sum(level * distribution.prob(tf.fill(images.shape, level)) for level in levels)
+    np.testing.assert_allclose(model(images), mean, atol=1e-6)
+    assert isinstance(model.conditional(images), gz.distributions.tfd.Distribution)
