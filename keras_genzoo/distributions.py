@@ -61,7 +61,8 @@ class QuantizedLogistic(tfd.Distribution):
         lower, upper = (x - self._loc - step / 2) / self._scale, (x - self._loc + step / 2) / self._scale
         width = step / self._scale
         below_upper, above_lower = -tf.nn.softplus(-upper), -tf.nn.softplus(lower)
-        inside = below_upper + above_lower + tfp.math.log1mexp(width)
+        # TFP's log1mexp has no gradient at widths so small that exp(-width) is 1.
+        inside = below_upper + above_lower + tf.math.log(-tf.math.expm1(-width))
         return tf.where(x < step / 2, below_upper, tf.where(x > 1 - step / 2, above_lower, inside))
 
     def _sample_n(self, n, seed=None):

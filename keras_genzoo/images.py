@@ -123,7 +123,7 @@ def clear_errors():
     except tf.errors.InvalidArgumentError as error:
         if _MARK not in error.message:
             raise
-        # TensorFlow prints the parts as lines of b'text' or 0.5 outside a graph, and as [text] [0.5] on one line inside.
+        # TensorFlow prints the parts as lines of b'text' or 0.5 outside a graph, and inside as [text] [0.5] in one.
         message = error.message.split(_MARK, 1)[1].split("\n\t [[", 1)[0]
         parts = message.split("] [") if message.startswith("]") else message.splitlines()
         parts = [re.fullmatch(r"\s*(?:b')?(.*?)\]?'?\s*", part, re.DOTALL)[1] for part in parts]

@@ -16,12 +16,14 @@ class Optimizer:
         name: class in `keras.optimizers`.
         learning_rate: float, the initial one.
         cosine_decay: bool, decay to 0 along a cosine over the whole run.
+        warmup_steps: int, updates in which the learning rate first grows from 0; with `cosine_decay` alone.
         arguments: further arguments of the class.
     """
 
     name: str = "Adam"
     learning_rate: float = 1e-3
     cosine_decay: bool = False
+    warmup_steps: int = 0
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def build(self, num_steps):
@@ -29,7 +31,9 @@ class Optimizer:
 
         rate = self.learning_rate
         if self.cosine_decay:
-            rate = keras.optimizers.schedules.CosineDecay(rate, num_steps)
+            warmup = {"warmup_target": rate, "warmup_steps": self.warmup_steps} if self.warmup_steps else {}
+            first = 0.0 if warmup else rate
+            rate = keras.optimizers.schedules.CosineDecay(first, max(1, num_steps - self.warmup_steps), **warmup)
         return getattr(keras.optimizers, self.name)(learning_rate=rate, **self.arguments)
 
 
@@ -84,6 +88,8 @@ def _players(learning_rate, **arguments):
     optimizer = Optimizer(learning_rate=learning_rate, arguments=arguments)
     return {"generator_optimizer": optimizer, "discriminator_optimizer": optimizer}
 
+
+_PIXEL_OPTIMIZER = Optimizer(learning_rate=3e-3, cosine_decay=True, warmup_steps=500)
 
 _CONDITIONAL = {"backbone": "conv", "projection": True, "discriminator_normalization": "batch"}
 
@@ -186,6 +192,57 @@ RECIPES = {
         dataset="fashion_mnist",
         optimizers=_players(1e-4, beta_1=0.0, beta_2=0.9),
         epochs=50,
+        batch_size=64,
+    ),
+    "pixelcnn_digits": Recipe(
+        model="PixelCNN",
+        arguments={"num_levels": 17, "num_filters": 128, "num_residual_blocks": 3, "dilations": [1, 2]},
+        dataset="digits",
+        optimizers={
+            "optimizer": Optimizer(
+                "AdamW", learning_rate=3e-3, cosine_decay=True, warmup_steps=69, arguments={"weight_decay": 0.5}
+            )
+        },
+        epochs=30,
+        batch_size=64,
+    ),
+    "pixelcnn_binarized_mnist": Recipe(
+        model="PixelCNN",
+        arguments={"num_filters": 128, "num_residual_blocks": 7, "dilations": [1, 2, 4]},
+        dataset="binarized_mnist",
+        optimizers={"optimizer": _PIXEL_OPTIMIZER},
+        epochs=40,
+        batch_size=64,
+        published=(
+            Published(
+                81.30,
+                "nats, -log p(x), PixelCNN, statically binarised MNIST test set",
+                "van den Oord et al. 2016, https://arxiv.org/abs/1601.06759, table 4",
+            ),
+        ),
+    ),
+    "gated_pixelcnn_mnist": Recipe(
+        model="GatedPixelCNN",
+        arguments={"num_filters": 64, "num_residual_blocks": 9, "dilations": [1, 2, 4]},
+        dataset="mnist",
+        data_options={"binarize": "stochastic"},
+        optimizers={"optimizer": _PIXEL_OPTIMIZER},
+        epochs=60,
+        batch_size=64,
+    ),
+    "gated_pixelcnn_fashion_mnist": Recipe(
+        model="GatedPixelCNN",
+        arguments={
+            "num_levels": 256,
+            "likelihood": "logistic_mixture",
+            "num_filters": 64,
+            "num_residual_blocks": 9,
+            "dilations": [1, 2, 4],
+        },
+        dataset="fashion_mnist",
+        data_options={"labels": True},
+        optimizers={"optimizer": _PIXEL_OPTIMIZER},
+        epochs=60,
         batch_size=64,
     ),
     "classifier_digits": Recipe(

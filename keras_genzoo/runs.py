@@ -130,12 +130,15 @@ def measure(model, recipe, settings, features, num_samples=None, num_importance_
     num_importance_samples = num_importance_samples or recipe.num_importance_samples
     figures |= model_figures.likelihood_figures(model, test_set, num_importance_samples)
     if compares:
-        # Samples are grey levels, such as the means of a VAE, also where the model was trained on bits.
-        levels = load_split(recipe, settings, "test", binarize=None)
+        # A VAE trained on bits draws their means, grey levels; an autoregressive model draws bits.
+        draws_levels = hasattr(model, "num_levels")
+        real = load_split(recipe, settings, "test", **({} if draws_levels else {"binarize": None}))
         judge = evaluation.default_features(settings["dataset"])
         judge = judge if judge in presets.list_presets() else None
-        note = ", images in grey levels" if recipe.data_options.get("binarize") else ""
-        for name, figure in evaluation.sample_figures(model, levels, features, num_samples, judge).items():
+        note = ""
+        if recipe.data_options.get("binarize"):
+            note = ", images in bits" if draws_levels else ", images in grey levels"
+        for name, figure in evaluation.sample_figures(model, real, features, num_samples, judge).items():
             figures[name] = dataclasses.replace(figure, method=figure.method + note)
     return figures
 

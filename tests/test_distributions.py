@@ -78,6 +78,46 @@ def test_quantized_logistic_likelihood_has_an_event_of_an_image():
     assert likelihood.sample(seed=(0, 1)).shape == (4, 3, 2, 3)
 
 
+@pytest.mark.parametrize("loc", [0.0, 0.5, -40.0, 1e6])
+@pytest.mark.parametrize("raw_scale", [-1e6, -30.0, 0.0, 40.0, 1e6])
+def test_mixture_of_logistics_sums_to_one_with_finite_gradients(loc, raw_scale):
+    parameters = tf.constant([80.0, 0.0, -1e4, loc, -loc, 0.3, raw_scale, -raw_scale, 0.0])  # logits, locations, scales
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        pixels = distributions.quantized_logistic_mixture(parameters[None, None, None])  # images of one pixel
+        log_prob = pixels.log_prob(tf.reshape(tf.constant(LEVELS, tf.float32), (256, 1, 1, 1)))
+        objective = tf.reduce_sum(log_prob)
+    assert np.isfinite(log_prob).all() and np.isfinite(tape.gradient(objective, parameters)).all()
+    assert np.exp(log_prob.numpy().astype("float64")).sum() == pytest.approx(1, abs=2e-5)
+
+
+def test_mixture_of_logistics_is_the_weighted_sum_of_its_parts():
+    parameters = tf.random.stateless_normal((2, 3, 4, 2, 6), (0, 1))  # 2 logistics
+    mixture = distributions.quantized_logistic_mixture(parameters)
+    assert (mixture.batch_shape, mixture.event_shape) == ((2,), (3, 4, 2))
+    images = mixture.sample(seed=(0, 2))
+    logits, loc, raw_scale = np.split(parameters.numpy().astype("float64"), 3, axis=-1)
+    scale = 0.2 * np.log1p(np.exp(raw_scale)) + 1e-3
+    x = images.numpy()[..., None].astype("float64")
+    above = np.where(x > 1 - 1e-6, np.inf, (x + 0.5 / 255 - loc - 0.5) / scale)
+    below = np.where(x < 1e-6, -np.inf, (x - 0.5 / 255 - loc - 0.5) / scale)
+    p = (special.softmax(logits, axis=-1) * (special.expit(above) - special.expit(below))).sum(axis=-1)
+    np.testing.assert_allclose(mixture.log_prob(images), np.log(p).sum(axis=(1, 2, 3)), rtol=1e-4)
+
+
+def test_categorical_over_levels():
+    logits = tf.random.stateless_normal((3, 2, 2, 1, 5), (0, 1))
+    pixels = distributions.categorical(logits)
+    assert (pixels.batch_shape, pixels.event_shape) == ((3,), (2, 2, 1))
+    images = pixels.sample(seed=(0, 2)).numpy()
+    log_p = special.log_softmax(logits.numpy(), axis=-1)
+    levels = np.round(images * 4).astype(int)[..., None]
+    np.testing.assert_allclose(levels / 4, images[..., None], atol=1e-6)
+    expected = np.take_along_axis(log_p, levels, axis=-1).sum(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(pixels.log_prob(images), expected, rtol=1e-5)
+    np.testing.assert_array_equal(pixels.log_prob(images + 0.1), -np.inf)
+
+
 def test_monte_carlo_kl_where_no_closed_form_is_registered():
     posterior = distributions.diagonal_normal(tf.zeros((2, 3)), tf.ones((2, 3)))
     mixture = distributions.mixture_of_normals(tf.zeros(2), tf.zeros((2, 3)), tf.ones((2, 3)))

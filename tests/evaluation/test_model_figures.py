@@ -92,6 +92,18 @@ def test_likelihoods(test_set):
     assert (figure.name, figure.method, figure.num_examples) == ("log_likelihood", "exact", 360)
     assert figure.value == pytest.approx(-64 * np.log(2))
 
+    pixelcnn = gz.PixelCNN((8, 8, 1), num_levels=17, num_filters=4, num_residual_blocks=1)
+    metrics, figures = evaluated(pixelcnn, test_set)
+    assert not figures
+    figures = model_figures.likelihood_figures(pixelcnn, test_set)
+    assert figures["log_likelihood"].method == "exact, images of 17 levels"
+    assert float(figures["log_likelihood"]) == pytest.approx(-metrics["loss"], rel=1e-5)
+    assert float(figures["bits_per_dim"]) == pytest.approx(metrics["bits_per_dim"], rel=1e-5)
+    binary = gz.PixelCNN((8, 8, 1), num_filters=4, num_residual_blocks=1)
+    assert np.isfinite(
+        float(model_figures.likelihood_figures(binary, test_set)["log_likelihood"])
+    )  # rounded, as in fit
+
     vae = gz.VAE((8, 8, 1), 4, likelihood="quantized_logistic")
     figures = model_figures.likelihood_figures(vae, test_set, num_importance_samples=3)
     assert set(figures) == {"log_likelihood_bound", "bits_per_dim"}
