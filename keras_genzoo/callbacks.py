@@ -1,6 +1,7 @@
-"""Pictures while training: what the model draws and reconstructs after each epoch."""
+"""Pictures while training: what the model draws and reconstructs after each epoch; and a log of metrics with time."""
 
 import importlib.util
+import time
 from pathlib import Path
 
 import keras
@@ -63,6 +64,19 @@ class ReconstructionGrid(_Pictures):
 
     def draw(self):
         return reconstruction_grid(self.model, self.data)
+
+
+class History(keras.callbacks.CSVLogger):
+    """`keras.callbacks.CSVLogger` with a column `seconds`, how long each epoch took with its validation and pictures.
+
+    Put it after the callbacks whose time shall count.
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begin = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, {**(logs or {}), "seconds": round(time.monotonic() - self._begin, 1)})
 
 
 def sample_grid(model, num_samples=64, seed=None):

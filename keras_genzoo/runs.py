@@ -14,14 +14,16 @@ import csv
 import dataclasses
 import json
 import operator
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 import keras_genzoo
-from keras_genzoo import callbacks, data, evaluation, images, presets, recipes
+from keras_genzoo import callbacks, cards, data, evaluation, images, presets, recipes
 from keras_genzoo.evaluation import model_figures
 
 PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
@@ -73,8 +75,8 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         epochs=settings["epochs"],
         validation_data=load_split(recipe, settings, "test"),
         callbacks=[
-            keras.callbacks.CSVLogger(output / "history.csv", append=finished > 0),
             *([callbacks.SampleGrid(output / "pictures")] if hasattr(model, "sample") else []),
+            callbacks.History(output / "history.csv", append=finished > 0),
             keras.callbacks.BackupAndRestore(output / BACKUP, double_checkpoint=True, delete_checkpoint=False),
         ],
     )
@@ -132,13 +134,17 @@ def measure(model, recipe, settings, features, num_samples=None, num_importance_
     if compares:
         # A VAE trained on bits draws their means, grey levels; an autoregressive model draws bits.
         draws_levels = hasattr(model, "num_levels")
-        real = load_split(recipe, settings, "test", **({} if draws_levels else {"binarize": None}))
+        levels = {} if draws_levels else {"binarize": None}
+        real = load_split(recipe, settings, "test", **levels)
         judge = evaluation.default_features(settings["dataset"])
         judge = judge if judge in presets.list_presets() else None
         note = ""
         if recipe.data_options.get("binarize"):
             note = ", images in bits" if draws_levels else ", images in grey levels"
-        for name, figure in evaluation.sample_figures(model, real, features, num_samples, judge).items():
+        training = load_split(recipe, settings, "train", **levels)
+        sampled = evaluation.sample_figures(model, real, features, num_samples, judge)
+        sampled |= evaluation.floor_figures(real, training, features, num_samples)
+        for name, figure in sampled.items():
             figures[name] = dataclasses.replace(figure, method=figure.method + note)
     return figures
 
@@ -189,31 +195,38 @@ def _build(recipe, dataset):
 
 
 def _finish(model, recipe, settings, output, report):
-    draws = hasattr(model, "sample")
-    features = evaluation.default_features(settings["dataset"])
-    is_shipped = features in presets.list_presets()
-    figures = measure(model, recipe, settings, features if is_shipped else None)
+    shipped, features = presets.list_presets(), evaluation.default_features(settings["dataset"])
+    with tempfile.TemporaryDirectory(dir=output) as scratch:
+        # What is measured is what `from_preset` gives: a model trained in half precision runs in float32 again.
+        presets.save(model, Path(scratch) / "model")
+        loaded = presets.load(Path(scratch) / "model", keras.Model, dtype="float32")
+    compile_model(loaded, recipe)
+    keras.utils.set_random_seed(settings["seed"])  # as `genzoo evaluate` does
+    figures = measure(loaded, recipe, settings, features if features in shipped else None)
     if hasattr(model, "reconstruct"):
         test_set = load_split(recipe, settings, "test")
         batch = tf.nest.map_structure(lambda tensor: tensor[:64], next(iter(test_set)))
-        images.save_grid(callbacks.reconstruction_grid(model, batch), output / "reconstructions.png")
-    facts = {key: settings[key] for key in ("recipe", "dataset", "epochs", "batch_size", "precision", "seed")}
-    presets.save(model, output / PRESET, **facts, figures={name: figure.facts() for name, figure in figures.items()})
-    version = ""
+        images.save_grid(callbacks.reconstruction_grid(loaded, batch), output / "reconstructions.png")
+    draws, version = hasattr(model, "sample"), ""
     if draws:
-        images.save_grid(callbacks.sample_grid(model, seed=0), output / "samples.png")
-        shutil.copy(output / "samples.png", output / PRESET)
+        images.save_grid(callbacks.sample_grid(loaded, seed=0), output / "samples.png")
         version = Path(model.export(output / "saved_model")).name
+    with presets.replaced_folder(output / PRESET) as preset:
+        presets.save(loaded, preset, **_facts(loaded, recipe, settings, output, figures))
+        metadata = json.loads((preset / presets.METADATA).read_text())
+        (preset / "README.md").write_text(cards.card(output.resolve().name, metadata))
+        if draws:
+            shutil.copy(output / "samples.png", preset)
     report(f"\n{recipe.model} trained by recipe {settings['recipe']} on {settings['dataset']}")
     report(format_figures(figures, recipe.published))
-    if draws and not is_shipped:
+    if draws and features not in shipped:
         report(f"genzoo evaluate {output} measures the samples too, in features of {features}, which it downloads.")
     meaning = {
         "samples.png": "images drawn from the model",
         "reconstructions.png": "rows of test images, each above the row of their reconstructions",
         "history.csv": "the metrics of each epoch",
         "pictures/": "samples after each epoch, from the same noise",
-        "preset/": f"the model; keras_genzoo.{recipe.model}.from_preset({str(output / PRESET)!r}) loads it",
+        "preset/": f"the model, with a card; keras_genzoo.{recipe.model}.from_preset({str(output / PRESET)!r})",
         f"saved_model/{version}/": "the model for TensorFlow Serving and tf.saved_model.load",
     }
     report(f"\nIn {output}:")
@@ -222,6 +235,37 @@ def _finish(model, recipe, settings, output, report):
             report(f"  {name:20} {what}")
     if draws:
         report(f"\nNext: genzoo sample {output} --num-samples 64 --seed 1 --output more_samples.png")
+
+
+def _facts(model, recipe, settings, output, figures):
+    """What the metadata of a run's preset say of it, beside what those of every preset do."""
+    changed = [key for key in ("dataset", "epochs", "batch_size") if settings[key] != getattr(recipe, key)]
+    changed += [key for key, default in (("precision", "float32"), ("seed", 0)) if settings[key] != default]
+    options = [f"--{key.replace('_', '-')} {settings[key]}" for key in changed]
+    with (output / "history.csv").open() as file:
+        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+    return {
+        "description": recipe.description,
+        "recipe": settings["recipe"],
+        "command": " ".join(["genzoo train", settings["recipe"], *options]),
+        **{key: settings[key] for key in ("dataset", "epochs", "batch_size", "precision", "seed")},
+        "data": cards.data_text(settings["dataset"], recipe.data_options.get("binarize")),
+        "image_shape": model.image_shape,
+        "num_classes": model.num_classes,
+        "seconds": round(seconds),
+        "hardware": _hardware(),
+        "figures": {name: figure.facts() for name, figure in figures.items()},
+        "published": [dataclasses.asdict(figure) for figure in recipe.published],
+        "limits": recipe.limits,
+        "licence": "Apache 2.0",
+    }
+
+
+def _hardware():
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"{os.cpu_count()} CPU cores"
+    return f"{len(gpus)} x {tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'GPU')}"
 
 
 def _finished_epochs(output):

@@ -117,7 +117,10 @@ def test_sample_evaluate_and_export(run, tmp_path):
     genzoo(*wrong, "--server-config", fails_with="--server-config is for SavedModels")
 
 
-FIGURES_OF_SAMPLES = ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage")
+FIGURES_OF_SAMPLES = (
+    *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage", "class_imbalance"),
+    *("frechet_distance_floor", "kernel_distance_floor"),
+)
 
 
 def test_evaluate_recomputes_the_figures_of_the_preset(run):

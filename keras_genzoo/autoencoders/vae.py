@@ -24,7 +24,7 @@ from keras_genzoo import distributions, serving
 from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
 from keras_genzoo.inputs import positive_integers, stateless_seed
 
-_VALUES_AT_ONCE = 2**22  # float32 numbers of one layer that `log_prob` holds at a time: 16 MiB
+_VALUES_AT_ONCE = 2**20  # float32 numbers of one layer that `log_prob` holds at a time: 4 MiB, near to a cache
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")

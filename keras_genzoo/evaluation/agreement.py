@@ -1,4 +1,5 @@
-"""Whether images drawn for a class are of it: how often a classifier reads them as their label."""
+"""What a classifier reads in samples: how often the class they were drawn for, and whether every class comes as often
+as it should."""
 
 import math
 
@@ -70,3 +71,41 @@ def classifier_agreement(images, labels, classifier, batch_size=100):
     for i in range(0, len(images), batch_size):
         metric.update_state(images[i : i + batch_size], labels[i : i + batch_size])
     return metric.figure()
+
+
+def class_imbalance(real, generated, classifier, batch_size=100):
+    """How far the classes of generated images are from those of real ones: total variation distance of shares.
+
+    Both are read by a classifier, so that its own errors cancel in part. 0 where every class comes as often as among
+    real images; a generator that leaves out a tenth of them has at least 0.1.
+
+    Args:
+        real: `(n, h, w, c)`, float in [0, 1] or uint8, of the size the classifier takes.
+        generated: `(m, h, w, c)`, of the same size.
+        classifier: see `ClassifierAgreement`, such as `"classifier_mnist"`.
+        batch_size: int, images classified at a time.
+
+    Returns:
+        `Figure`, a share in [0, 1], whose method lists the share of each class among the generated images. Two sets of
+        10,000 real images of 10 classes differ by about 1%.
+
+    Raises:
+        ValueError: for no images, an unknown classifier, and images it cannot take.
+    """
+    metric = ClassifierAgreement(classifier)
+    shares = {}
+    for name, images in {"real": real, "generated": generated}.items():
+        if not len(images):
+            raise ValueError(f"`{name}` must hold at least 1 image.")
+        scores = [metric.classifier(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+        classes = np.argmax(np.concatenate(scores), axis=-1)
+        shares[name] = np.bincount(classes, minlength=scores[0].shape[-1]) / len(images)
+    listed = " ".join(f"{100 * share:.1f}" for share in shares["generated"])
+    return Figure(
+        "class_imbalance",
+        float(np.abs(shares["generated"] - shares["real"]).sum() / 2),
+        "share",
+        len(real),
+        f"total variation between class shares, read by {metric.classifier_name}; generated {listed}%",
+        num_generated=len(generated),
+    )

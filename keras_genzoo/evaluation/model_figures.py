@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from keras_genzoo import inputs
-from keras_genzoo.evaluation.agreement import classifier_agreement
+from keras_genzoo.evaluation.agreement import class_imbalance, classifier_agreement
 from keras_genzoo.evaluation.feature_metric import compare
 from keras_genzoo.evaluation.features import feature_space
 from keras_genzoo.evaluation.frechet import FrechetDistance
@@ -89,8 +89,8 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
         real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
         features: see `feature_space`.
         num_samples: int; by default as many as real images.
-        classifier: see `ClassifierAgreement`; with one, and a conditional model, how often it reads samples as
-            their labels is measured too.
+        classifier: see `ClassifierAgreement`; with one is measured, too, how often it reads the samples of a
+            conditional model as their labels, and for another model how the classes of its samples are balanced.
         seed: int32, of the samples.
 
     Returns:
@@ -101,19 +101,44 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
     n = num_samples or len(real)
     labels = None if model.num_classes is None else np.arange(n) % model.num_classes
     samples = model.sample(n, labels, seed=seed, batch_size=_IMAGES_AT_ONCE)
-    block_size = min(len(real), n) // _KERNEL_BLOCKS
-    metrics = [
-        FrechetDistance(space),
-        KernelDistance(space, min(max(block_size, 2), _LARGEST_KERNEL_BLOCK)),
-        PrecisionRecall(space),
-    ]
-    figures = compare(metrics, real, samples, verbose=1)
-    if labels is not None and classifier is not None:
+    figures = compare([*_distances(space, min(len(real), n)), PrecisionRecall(space)], real, samples, verbose=1)
+    if classifier is not None and labels is not None:
         figures["classifier_agreement"] = classifier_agreement(samples, labels, classifier)
+    elif classifier is not None:
+        figures["class_imbalance"] = class_imbalance(real, samples, classifier)
     return {
         name: dataclasses.replace(figure, method=f"{figure.method}, samples of seed {seed}")
         for name, figure in figures.items()
     }
+
+
+def floor_figures(real, training, features, num_images=None):
+    """The distances of training images to other real ones: what samples of a perfect model would be measured at.
+
+    Args:
+        real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
+        training: the same, of the images trained on.
+        features: see `feature_space`.
+        num_images: int, training images; by default as many as real ones. Give the number of samples that are measured.
+
+    Returns:
+        dict, name to `Figure`.
+    """
+    space = feature_space(features)
+    real = _first_images(real)
+    training = _first_images(training)[: num_images or len(real)]
+    figures = compare(_distances(space, min(len(real), len(training))), real, training, verbose=1).values()
+    return {
+        f"{figure.name}_floor": dataclasses.replace(
+            figure, name=f"{figure.name}_floor", method=f"{figure.method}, training images instead of samples"
+        )
+        for figure in figures
+    }
+
+
+def _distances(space, num_images):
+    block_size = num_images // _KERNEL_BLOCKS
+    return [FrechetDistance(space), KernelDistance(space, min(max(block_size, 2), _LARGEST_KERNEL_BLOCK))]
 
 
 def _first_images(dataset):

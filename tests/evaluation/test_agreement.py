@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo.evaluation import ClassifierAgreement, classifier_agreement
+from keras_genzoo.evaluation import ClassifierAgreement, class_imbalance, classifier_agreement
 
 
 @pytest.fixture
@@ -58,3 +58,15 @@ def test_real_digits_are_read_as_their_labels():
 def test_bad_input(images, labels, classifier, message):
     with pytest.raises(ValueError, match=message):
         classifier_agreement(images, labels, classifier)
+
+
+def test_imbalance_by_hand(brightest):
+    real = np.eye(3, dtype="float32")[[0, 0, 1, 2]].reshape(4, 1, 3, 1)
+    generated = np.eye(3, dtype="float32")[[0, 0, 0, 1, 1]].reshape(5, 1, 3, 1)
+    figure = class_imbalance(real, generated, brightest, batch_size=2)
+    # shares (0.5, 0.25, 0.25) and (0.6, 0.4, 0): half of 0.1 + 0.15 + 0.25
+    assert float(figure) == pytest.approx(0.25) and (figure.num_examples, figure.num_generated) == (4, 5)
+    assert "read by brightest; generated 60.0 40.0 0.0%" in figure.method
+    assert float(class_imbalance(real, real[::-1], brightest)) == 0
+    with pytest.raises(ValueError, match="`generated` must hold at least 1 image"):
+        class_imbalance(real, generated[:0], brightest)

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo.evaluation import Classifier, classifier_agreement, frechet_distance, model_figures, sample_figures
+from keras_genzoo.evaluation import (
+    Classifier,
+    class_imbalance,
+    classifier_agreement,
+    floor_figures,
+    frechet_distance,
+    model_figures,
+    sample_figures,
+)
 
 
 @pytest.fixture
@@ -24,7 +32,9 @@ SAMPLE_FIGURES = {"frechet_distance", "kernel_distance", "precision", "recall", 
 def test_samples_of_an_unconditional_model(test_set, images):
     vae = gz.VAE((8, 8, 1), 4)
     figures = sample_figures(vae, test_set, "classifier_digits", classifier="classifier_digits")
-    assert set(figures) == SAMPLE_FIGURES
+    assert set(figures) == {*SAMPLE_FIGURES, "class_imbalance"}
+    alone = class_imbalance(images, vae.sample(360, seed=0), "classifier_digits")
+    assert float(figures["class_imbalance"]) == pytest.approx(float(alone))
     alone = frechet_distance(images, vae.sample(360, seed=0), "classifier_digits")
     assert float(figures["frechet_distance"]) == pytest.approx(float(alone), rel=1e-4)
     for figure in figures.values():
@@ -50,6 +60,19 @@ def test_the_first_images_of_a_large_set(test_set, monkeypatch):
     assert (figures["recall"].num_examples, figures["recall"].num_generated) == (150, 150)
     with pytest.raises(ValueError, match="`real` is an empty data set"):
         sample_figures(gz.VAE((8, 8, 1), 4), test_set.take(0), "classifier_digits")
+
+
+def test_floor(test_set, images):
+    training = gz.data.load("digits", batch_size=100, seed=0)
+    first = np.concatenate(list(training.as_numpy_iterator()))[:50]
+    figures = floor_figures(test_set, gz.data.load("digits", batch_size=100, seed=0), "classifier_digits", 50)
+    assert set(figures) == {"frechet_distance_floor", "kernel_distance_floor"}
+    alone = frechet_distance(images, first, "classifier_digits")
+    assert float(figures["frechet_distance_floor"]) == pytest.approx(float(alone), rel=1e-4)
+    for name, figure in figures.items():
+        assert figure.name == name and (figure.num_examples, figure.num_generated) == (360, 50)
+        assert "training images instead of samples" in figure.method
+    assert float(floor_figures(test_set, training, "classifier_digits")["frechet_distance_floor"]) < 3
 
 
 def evaluated(model, test_set):

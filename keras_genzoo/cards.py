@@ -1,0 +1,111 @@
+"""Model cards: what a preset's README.md says, made from its metadata.
+
+Nothing here imports TensorFlow.
+"""
+
+from keras_genzoo.figure import Figure
+
+_DATA = {
+    "digits": "`digits` (scikit-learn's `load_digits`), 8x8 pixels: 1,437 images to train on, 360 to measure by",
+    "mnist": "MNIST (LeCun et al. 1998), by TFDS `mnist`: 60,000 images to train on, 10,000 to measure by",
+    "fashion_mnist": "Fashion-MNIST (Xiao et al. 2017), by TFDS `fashion_mnist`: 60,000 images to train on, 10,000 to "
+    "measure by",
+    "binarized_mnist": "statically binarised MNIST (Salakhutdinov and Murray 2008), by TFDS `binarized_mnist`: 50,000 "
+    "images to train on, 10,000 to measure by",
+}
+_BITS = {
+    "stochastic": "; each pixel is drawn as a bit with its grey level as probability, afresh each epoch (dynamic "
+    "binarisation)",
+    "threshold": "; each pixel is made a bit by its grey level, 1 from the middle up",
+    None: "",
+}
+
+
+def data_text(dataset, binarize):
+    """Of a data set by name: what it is, its splits, and how its pixels are made bits."""
+    return (
+        _DATA.get(dataset, f"TFDS `{dataset}`: the training split to train on, the test split to measure by")
+        + _BITS[binarize]
+    )
+
+
+def card(name, facts):
+    """The model card of a preset, in Markdown.
+
+    Args:
+        name: str, of the preset.
+        facts: its metadata, as a run writes them.
+
+    Returns:
+        str.
+    """
+    figures = [Figure.from_facts(kind, value) for kind, value in facts["figures"].items()]
+    sections = [f"# {name}", facts["description"]]
+    if "accuracy" not in facts["figures"]:
+        caption = "\n\nOne class a column." if facts["num_classes"] else ""
+        sections.append(f"![Samples of {name}](samples.png){caption}")
+    sections += [
+        f"```python\n{_usage(name, facts)}\n```",
+        _table(
+            ("model", f"`{facts['class_name']}`, {facts['num_parameters']:,} parameters"),
+            ("data", facts["data"]),
+            ("made by", f"`{facts['command']}`: {facts['epochs']} epochs, {facts['batch_size']} images a batch"),
+            ("wall time", f"{_duration(facts['seconds'])} on {facts['hardware']}"),
+            ("licence of the weights", facts["licence"]),
+        ),
+        f"## Figures\n\nMeasured in float32; `genzoo evaluate {name}` measures them again.",
+        _table(
+            ("figure", "value", "images", "how"),
+            *((figure.label, figure.amount.strip(), figure.counts, figure.method) for figure in figures),
+        ),
+        _published(facts["published"]),
+        facts["limits"] and f"## Limits\n\n{facts['limits']}",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _usage(name, facts):
+    shape = ", ".join(map(str, facts["image_shape"]))
+    if "accuracy" in facts["figures"]:
+        return (
+            "import keras_genzoo as gz\n\n"
+            f'classifier = gz.evaluation.Classifier.from_preset("{name}")\n'
+            f"scores = classifier(images)  # (n, {facts['num_classes']}), of images (n, {shape})\n"
+            "features = classifier.features(images)  # (n, d)\n"
+            f'gz.evaluation.frechet_distance(real, generated, features="{name}")'
+        )
+    k = facts["num_classes"]
+    num_samples, labels, given = (k, f"labels=range({k}), ", f", range({k})") if k else (64, "", "")
+    lines = [
+        "import keras_genzoo as gz\n",
+        f'model = gz.{facts["class_name"]}.from_preset("{name}")',
+        f"images = model.sample({num_samples}, {labels}seed=0)  # float32 ({num_samples}, {shape}) in [0, 1]",
+    ]
+    if "log_likelihood" in facts["figures"]:
+        lines.append(f"nats = model.log_prob(images{given})  # exact")
+    if "log_likelihood_bound" in facts["figures"]:
+        lines.append(f"nats = model.log_prob(images{given}, num_importance_samples=500)  # a lower bound")
+    return "\n".join(lines)
+
+
+def _published(published):
+    if not published:
+        return "Published: none that is comparable."
+    rows = [(f"{figure['value']:.2f}", figure["what"], figure["source"]) for figure in published]
+    return _table(("published", "what", "source"), *rows)
+
+
+def _table(*rows):
+    """Markdown of rows of texts; the first is the head if it has more than two columns."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    if len(rows[0]) == 2:
+        return "\n".join(["|   |   |", "|---|---|", *lines])
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+def _duration(seconds):
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

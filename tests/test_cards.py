@@ -1,0 +1,96 @@
+"""Model cards, and that those of the shipped presets are what their metadata and recipes say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_genzoo as gz
+from keras_genzoo import cards, presets, recipes
+
+PRESETS = gz.list_presets()
+MEGABYTE = 1e6
+
+shipped = pytest.mark.parametrize("name", PRESETS)
+
+
+@shipped
+def test_card_is_made_from_the_metadata(name):
+    folder = presets.find(name)
+    assert (folder / "README.md").read_text() == cards.card(name, PRESETS[name])
+    files = {"README.md", "config.json", "metadata.json", "model.weights.h5"}
+    if "accuracy" not in PRESETS[name]["figures"]:
+        files.add("samples.png")
+    assert {path.name for path in folder.iterdir()} == files
+
+
+@shipped
+def test_metadata_say_what_the_recipe_says(name):
+    facts, recipe = PRESETS[name], recipes.get(name)
+    assert facts["command"].startswith(f"genzoo train {name}") and facts["recipe"] == name
+    assert facts["class_name"] == recipe.model.split(".")[-1]
+    assert (facts["description"], facts["limits"]) == (recipe.description, recipe.limits)
+    assert [(f["value"], f["what"], f["source"]) for f in facts["published"]] == [
+        (f.value, f.what, f.source) for f in recipe.published
+    ]
+    for option in ("dataset", "epochs", "batch_size"):
+        given = f"--{option.replace('_', '-')} {facts[option]}" in facts["command"]
+        assert given or facts[option] == getattr(recipe, option), f"{option}: the recipe has changed since"
+    assert facts["precision"] == "float32" or f"--precision {facts['precision']}" in facts["command"]
+
+
+def test_sizes():
+    sizes = {name: sum(p.stat().st_size for p in presets.find(name).iterdir()) for name in PRESETS}
+    assert max(sizes.values()) < 8.5 * MEGABYTE and sum(sizes.values()) < 60 * MEGABYTE, sizes
+
+
+FACTS = {
+    "class_name": "VAE",
+    "num_parameters": 12345,
+    "description": "A VAE of things.",
+    "recipe": "vae_things",
+    "command": "genzoo train vae_things --epochs 3",
+    "dataset": "things",
+    "epochs": 3,
+    "batch_size": 16,
+    "data": cards.data_text("things", "stochastic"),
+    "image_shape": [4, 4, 1],
+    "num_classes": None,
+    "seconds": 5400,
+    "hardware": "2 CPU cores",
+    "figures": {
+        "log_likelihood_bound": {"value": -1.25, "unit": "nats", "num_examples": 7, "method": "-log p(x|z)"},
+    },
+    "published": [{"value": 1.0, "what": "nats", "source": "A paper"}],
+    "limits": "",
+    "licence": "Apache 2.0",
+}
+
+
+def test_card_by_hand():
+    card = cards.card("vae_things", FACTS)
+    assert card.startswith("# vae_things\n\nA VAE of things.\n\n![Samples of vae_things](samples.png)\n\n```python\n")
+    assert "images = model.sample(64, seed=0)  # float32 (64, 4, 4, 1) in [0, 1]" in card
+    assert "| wall time | 90 minutes on 2 CPU cores |" in card
+    assert "dynamic binarisation" in card and "TFDS `things`" in card
+    assert "| log likelihood bound | -1.25 nats | n=7 images | -log p(x\\|z) |" in card  # a bar would end the cell
+    assert "| 1.00 | nats | A paper |" in card
+    assert "Limits" not in card
+    conditional = cards.card("cvae_things", {**FACTS, "num_classes": 3, "published": []})
+    assert "model.sample(3, labels=range(3), seed=0)" in conditional and "One class a column." in conditional
+    assert "model.log_prob(images, range(3), num_importance_samples=500)  # a lower bound" in conditional
+    assert "Published: none that is comparable." in conditional
+
+
+@shipped
+def test_code_of_a_card_runs(name):
+    if "accuracy" in PRESETS[name]["figures"]:
+        return  # it names images of the reader's
+    code = cards.card(name, PRESETS[name]).split("```python\n")[1].split("```")[0]
+    exec(code, {})
+
+
+def test_cards_need_no_tensorflow():
+    code = "import sys; from keras_genzoo import cards; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
