@@ -3,6 +3,8 @@
 A likelihood is a distribution of images in [0, 1] with event `(h, w, c)`; a prior, of latents with event `(d,)`.
 """
 
+import math
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -16,6 +18,21 @@ class Bernoulli(tfd.Bernoulli):
     def _log_prob(self, x):
         logits = self.logits_parameter()
         return x * logits - tf.nn.softplus(logits)
+
+
+class MixtureOfNormals(tfd.MixtureSameFamily):
+    """TFP's mixture, of diagonal normals, whose log-probability takes the distances to all components from two products
+    of matrices, |z - m|^2 / s^2 = z^2 / s^2 - 2 z m / s^2 + m^2 / s^2, instead of holding `(..., k, d)` numbers."""
+
+    def _log_prob(self, z):
+        normal = self.components_distribution.distribution  # batch (k, d)
+        precision = tf.square(1 / normal.scale)
+        distance = tf.reduce_sum(tf.square(normal.loc) * precision, axis=-1)  # (k,)
+        distance += tf.tensordot(tf.square(z), precision, [[-1], [-1]])
+        distance -= 2 * tf.tensordot(z, normal.loc * precision, [[-1], [-1]])  # (..., k)
+        log_volume = tf.reduce_sum(tf.math.log(normal.scale) + 0.5 * math.log(2 * math.pi), axis=-1)
+        log_weights = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())
+        return tf.reduce_logsumexp(log_weights - log_volume - 0.5 * distance, axis=-1)
 
 
 class QuantizedLogistic(tfd.Distribution):
@@ -177,7 +194,7 @@ LATENT_PRIORS = {"normal": standard_normal, "uniform": uniform}
 
 def mixture_of_normals(logits, means, scales):
     """logits `(k,)`, means and scales `(k, d)`."""
-    return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), diagonal_normal(means, scales))
+    return MixtureOfNormals(tfd.Categorical(logits=logits), diagonal_normal(means, scales))
 
 
 PRIORS = ("standard_normal", "mixture", "vamp")

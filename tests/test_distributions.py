@@ -129,6 +129,29 @@ def test_categorical_over_levels():
     np.testing.assert_array_equal(pixels.log_prob(images + 0.1), -np.inf)
 
 
+def test_mixture_of_normals_is_tfps():
+    """Also its gradients, where components are narrow and far from the origin."""
+    draw = tf.random.stateless_normal
+    logits, means = draw((7,), (0, 1)), draw((7, 5), (0, 2), stddev=3.0)
+    scales = tf.exp(tf.random.stateless_uniform((7, 5), (0, 3), -3.0, 0.5))
+    z = draw((4, 3, 5), (0, 4), stddev=2.0)
+    results = []
+    for make in (
+        distributions.mixture_of_normals,
+        lambda logits, means, scales: distributions.tfd.MixtureSameFamily(
+            distributions.tfd.Categorical(logits=logits), distributions.diagonal_normal(means, scales)
+        ),
+    ):
+        with tf.GradientTape() as tape:
+            parameters = [logits, means, scales, z]
+            tape.watch(parameters)
+            log_prob = make(logits, means, scales).log_prob(z)
+        assert log_prob.shape == (4, 3)
+        results.append([log_prob, *tape.gradient(log_prob, parameters)])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+
+
 def test_monte_carlo_kl_where_no_closed_form_is_registered():
     posterior = distributions.diagonal_normal(tf.zeros((2, 3)), tf.ones((2, 3)))
     mixture = distributions.mixture_of_normals(tf.zeros(2), tf.zeros((2, 3)), tf.ones((2, 3)))
