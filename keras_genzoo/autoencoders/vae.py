@@ -218,7 +218,7 @@ class VAE(EncoderDecoder):
     def _importance_weighted_bound(self, images, labels, k, seed):
         posterior, prior = self._posterior(images, labels), self._prior()
         num_images = tf.shape(images)[0]
-        row = max(math.prod(self.image_shape), self.num_prior_components * self.latent_dim)
+        row = max(math.prod(self.image_shape), self.num_prior_components)
         chunk = tf.clip_by_value(_VALUES_AT_ONCE // (row * tf.maximum(num_images, 1)), 1, k)
 
         def add_chunk(start, log_sum):
