@@ -45,6 +45,16 @@ TOY = {
         "num_samples": 32,
         "num_naive": 4,
     },
+    "pretrained": {
+        "vae_preset": "vae_digits",
+        "gan_preset": "dcgan_digits",
+        "conditional_preset": "cgan_digits",
+        "pixelcnn_preset": "pixelcnn_digits",
+        "dataset": "digits",
+        "strange_dataset": None,
+        "num_test_images": 300,
+        "fine_tuning_steps": 20,
+    },
     "serving": {
         "preset": "vae_digits",
         "conditional": "cgan_digits",
