@@ -3,9 +3,9 @@
     DATASET=mnist LABELS=0 MINUTES=20 python -m pytest -m benchmark -s tests/benchmarks/test_tutorial_gans.py
 
 Without labels it is the DCGAN of TensorFlow's tutorials: 5x5 kernels, batch normalisation in the generator alone,
-dropout in the discriminator, Adam at 1e-4, batches of 256. With labels it is the conditional GAN of Keras's examples: labels
-one-hot beside the latent and as channels of the image, no normalisation, Adam at 3e-4, batches of 64. Both as they are
-taught, in float32, compiled by `tf.function`.
+dropout in the discriminator, Adam at 1e-4, batches of 256. With labels it is the conditional GAN of Keras's examples:
+labels one-hot beside the latent and as channels of the image, no normalisation, Adam at 3e-4, batches of 64. Both as
+they are taught, in float32, compiled by `tf.function`.
 """
 
 import os
