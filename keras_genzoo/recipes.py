@@ -57,7 +57,6 @@ class Recipe:
     """How to train one model.
 
     Attributes:
-        description: str, what the model is and of what, with its paper; the card of its preset begins so.
         model: name of a class in `keras_genzoo`, such as `VAE` or `evaluation.Classifier`.
         arguments: of that class, beside `image_shape` and `num_classes`, which the data give.
         dataset: name for `data.load`.
@@ -68,10 +67,10 @@ class Recipe:
         num_importance_samples: int, draws of the likelihood bound reported on the test split; None for models
             without one.
         published: figures to reach, the most comparable first.
+        description: str, what the model is and of what, with its paper; the card of its preset begins so.
         limits: str, what not to expect of the model, for its card.
     """
 
-    description: str
     model: str
     dataset: str
     epochs: int
@@ -81,6 +80,7 @@ class Recipe:
     optimizers: dict[str, Optimizer] = field(default_factory=lambda: {"optimizer": Optimizer()})
     num_importance_samples: int | None = None
     published: tuple[Published, ...] = ()
+    description: str = ""
     limits: str = ""
 
 

@@ -1,6 +1,7 @@
 """The command line, as a user meets it."""
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -280,7 +281,10 @@ def test_a_killed_run_resumes_as_if_never_killed(tmp_path):
 
 
 @pytest.mark.slow
-def test_vae_mnist_trains_on_the_real_set(tmp_path):
+def test_vae_mnist_trains_on_the_real_set(tmp_path, monkeypatch):
     require_tfds("mnist")
+    small = {**recipes.get("vae_mnist").arguments, "num_prior_components": 10, "num_importance_samples": 1}
+    quick = dataclasses.replace(recipes.get("vae_mnist"), arguments=small, num_importance_samples=2)
+    monkeypatch.setitem(recipes.RECIPES, "vae_mnist", quick)
     output = genzoo("train", "vae_mnist", "--epochs", 2, "--batch-size", 500, "--output", tmp_path / "run")
     assert "n=10000 images" in output and "n=10000 real, 10000 generated images" in output and "86.76" in output
