@@ -163,13 +163,14 @@ def list_(markdown):
         for name, facts in presets.list_presets().items()
     ]
     if markdown:
-        click.echo("| preset | model | parameters | size | trained on | measured on the test split |")
-        click.echo("|---|---|---|---|---|---|")
+        click.echo("| preset | model | parameters | size | trained on | measured on the test split | published |")
+        click.echo("|---|---|---|---|---|---|---|")
         for name, facts, size, figures in described:
             best = next(figure for kind in _FIRST_FIGURES for figure in figures if figure.name == kind)
             click.echo(
                 f"| [`{name}`](pretrained/{name}/README.md) | `{facts['class_name']}` | {facts['num_parameters']:,} "
-                f"| {size} | `{facts['dataset']}` | {best.label} {best.amount.strip()} ({best.counts}) |"
+                f"| {size} | `{facts['dataset']}` | {best.label} {best.amount.strip()} ({best.counts}) "
+                f"| {'; '.join(_short(figure) for figure in facts['published'])} |"
             )
         return
     click.echo("Recipes (genzoo train NAME):")
@@ -181,6 +182,12 @@ def list_(markdown):
         click.echo(f"  {name:24} {facts['class_name']}, {facts['num_parameters']:,} parameters, {size}")
         for figure in figures:
             click.echo(f"  {'':24} {figure.label}: {figure.amount.strip()} ({figure.counts})")
+
+
+def _short(published):
+    """A published figure without the details that the preset's card gives."""
+    measure = ", ".join(published["what"].split(", ")[:2])
+    return f"{published['value']:.2f} {measure} ({published['source'].split(',')[0]})"
 
 
 # Of a preset's figures the one that says most stands in the table.
