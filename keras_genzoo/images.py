@@ -6,12 +6,12 @@ and leave it as float32 in [0, 1]. Any other range (tanh, 256 levels, bits) is a
 
 import contextlib
 import math
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from keras_genzoo import files
 
 _MARK = "keras_genzoo: "  # how an error of ours is told apart from TensorFlow's own
 _TOLERANCE = 1e-5  # resizing in float32 may overshoot 1.0 by a rounding error
@@ -173,9 +173,4 @@ def save_grid(images, path, num_columns=None):
         path: where to write; the name should end in `.png`.
         num_columns: int, images a row; by default the square root of n, rounded up.
     """
-    path = Path(path)
-    png = tf.io.encode_png(grid(images, num_columns)).numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(png)
-    unfinished.replace(path)
+    files.write(path, tf.io.encode_png(grid(images, num_columns)).numpy())

@@ -4,13 +4,13 @@ Loading one never runs anything from it: the configuration may name Keras's and 
 This module imports TensorFlow only to load or save, so that presets can be listed at once.
 """
 
-import contextlib
 import difflib
 import hashlib
 import json
-import tempfile
 import textwrap
 from pathlib import Path
+
+from keras_genzoo import files
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 
@@ -169,7 +169,7 @@ def save(model, path, **metadata):
     # No optimiser, whose state would treble the file; from the text, since Keras empties the dicts it is given.
     bare = type(model).from_config(json.loads(config)["config"])
     bare.set_weights(model.get_weights())
-    with replaced_folder(path) as unfinished:
+    with files.replaced_folder(path) as unfinished:
         (unfinished / CONFIG).write_text(config)
         bare.save_weights(unfinished / WEIGHTS)
         facts = {
@@ -181,40 +181,6 @@ def save(model, path, **metadata):
             "sha256": {name: _sha256(unfinished / name) for name in (CONFIG, WEIGHTS)},
         }
         (unfinished / METADATA).write_text(json.dumps(facts, indent=2) + "\n")
-
-
-@contextlib.contextmanager
-def replaced_folder(path):
-    """A new folder to fill, which takes the place of `path` only when it is complete."""
-    path = Path(path)
-    with _unfinished_folder(path) as unfinished:
-        yield unfinished
-        if path.exists():
-            path.rename(unfinished.with_name("old"))
-        unfinished.rename(path)
-
-
-@contextlib.contextmanager
-def new_folder(path):
-    """A folder to fill, which becomes `path` when it is complete; FileExistsError if there is one by then."""
-    path = Path(path)
-    with _unfinished_folder(path) as unfinished:
-        yield unfinished
-        try:
-            unfinished.rename(path)
-        except OSError as error:
-            if path.exists():
-                raise FileExistsError(f"{str(path)!r} was written by another process meanwhile.") from error
-            raise
-
-
-@contextlib.contextmanager
-def _unfinished_folder(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        unfinished = Path(scratch) / "new"
-        unfinished.mkdir()
-        yield unfinished
 
 
 def _read_json(path):

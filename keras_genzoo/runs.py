@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 import keras_genzoo
-from keras_genzoo import callbacks, cards, data, evaluation, images, presets, recipes
+from keras_genzoo import callbacks, cards, data, evaluation, files, images, presets, recipes
 from keras_genzoo.evaluation import model_figures
 
 PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
@@ -59,7 +59,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     if overwrite and output.exists():
         shutil.rmtree(output)
     output.mkdir(parents=True, exist_ok=True)
-    _write_json(output / SETTINGS, settings)
+    files.write(output / SETTINGS, json.dumps(settings, indent=2) + "\n")
     finished = _finished_epochs(output)
     for _ in range(finished):
         iter(train_set)  # each pass has its own order and bits; a pass begun and dropped costs nothing
@@ -211,7 +211,7 @@ def _finish(model, recipe, settings, output, report):
     if draws:
         images.save_grid(callbacks.sample_grid(loaded, seed=0), output / "samples.png")
         version = Path(model.export(output / "saved_model")).name
-    with presets.replaced_folder(output / PRESET) as preset:
+    with files.replaced_folder(output / PRESET) as preset:
         presets.save(loaded, preset, **_facts(loaded, recipe, settings, output, figures))
         metadata = json.loads((preset / presets.METADATA).read_text())
         (preset / "README.md").write_text(cards.card(output.resolve().name, metadata))
@@ -284,9 +284,3 @@ def _keep_rows(path, num_epochs):
         header, *rows = csv.reader(path.read_text().splitlines())
         with path.open("w", newline="") as file:
             csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) < num_epochs)])
-
-
-def _write_json(path, value):
-    unfinished = path.with_name(f".{path.name}")
-    unfinished.write_text(json.dumps(value, indent=2) + "\n")
-    unfinished.replace(path)

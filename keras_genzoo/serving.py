@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import graph_definition, inputs
+from keras_genzoo import files, graph_definition, inputs
 from keras_genzoo import images as image_convention
-from keras_genzoo.presets import new_folder
 
 MAX_ROWS = 1024  # images a request may ask for or bring: some 3 MB at 28x28, and a bound on the server's memory
 WARMUP = "assets.extra/tf_serving_warmup_requests"
@@ -114,7 +113,7 @@ def export(model, path, version=None, jit_compile=True):
     signatures = model.serving_signatures()
     functions = {name: traced(signature, checked=True) for name, signature in signatures.items()}
     # TensorFlow would announce the unfinished folder, which is gone in a moment.
-    with quiet("WARNING", "tensorflow"), new_folder(target) as unfinished:
+    with quiet("WARNING", "tensorflow"), files.new_folder(target) as unfinished:
         save({**functions, "serving_default": functions["sample"]}, unfinished)
         graph_definition.compact(unfinished, jit_compile)
         _write_warmup_requests(unfinished, path.name, signatures)
@@ -230,6 +229,5 @@ def write_server_config(folder):
         "batching_parameters.txt": "max_batch_size { value: 128 }\nbatch_timeout_micros { value: 2000 }\n",
     }
     for name, text in texts.items():
-        (folder / f".{name}").write_text(text)
-        (folder / f".{name}").replace(folder / name)
+        files.write(folder / name, text)
     return [str(folder / name) for name in texts]

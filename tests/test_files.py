@@ -1,0 +1,44 @@
+"""Complete or not at all."""
+
+import pytest
+
+from keras_genzoo import files
+
+
+def test_write_replaces_and_makes_folders(tmp_path):
+    files.write(tmp_path / "a" / "b.txt", "one")
+    files.write(tmp_path / "a" / "b.txt", b"two")
+    assert (tmp_path / "a" / "b.txt").read_text() == "two"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+def fill(folder, text):
+    (folder / "file").write_text(text)
+
+
+def test_a_replaced_folder_is_the_old_one_until_the_new_one_is_complete(tmp_path):
+    path = tmp_path / "deep" / "folder"
+    with files.replaced_folder(path) as unfinished:
+        fill(unfinished, "old")
+        assert not path.exists()
+    with pytest.raises(KeyError), files.replaced_folder(path) as unfinished:
+        fill(unfinished, "half")
+        raise KeyError
+    assert (path / "file").read_text() == "old"
+    with files.replaced_folder(path) as unfinished:
+        fill(unfinished, "new")
+        assert (path / "file").read_text() == "old"
+    assert (path / "file").read_text() == "new"
+    assert [p.name for p in path.parent.iterdir()] == ["folder"]
+
+
+def test_a_new_folder_replaces_nothing(tmp_path):
+    with files.new_folder(tmp_path / "folder") as unfinished:
+        fill(unfinished, "ours")
+    with (
+        pytest.raises(FileExistsError, match="written by another process"),
+        files.new_folder(tmp_path / "folder") as unfinished,
+    ):
+        fill(unfinished, "theirs")
+    assert (tmp_path / "folder" / "file").read_text() == "ours"
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
