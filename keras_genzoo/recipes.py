@@ -38,6 +38,24 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class Regularizer:
+    """A penalty on a discriminator's gradient.
+
+    Attributes:
+        name: class in `keras_genzoo.adversarial.losses`.
+        weight: float.
+    """
+
+    name: str
+    weight: float
+
+    def build(self):
+        from keras_genzoo.adversarial import losses
+
+        return getattr(losses, self.name)(self.weight)
+
+
+@dataclass(frozen=True)
 class Published:
     """A figure from the literature.
 
@@ -62,6 +80,7 @@ class Recipe:
         dataset: name for `data.load`.
         data_options: further arguments of `data.load`; `labels=True` makes the model conditional.
         optimizers: argument of `compile` -> `Optimizer`.
+        regularizer: of a discriminator; by default the model's.
         epochs: int.
         batch_size: int.
         num_importance_samples: int, draws of the likelihood bound reported on the test split; None for models
@@ -78,6 +97,7 @@ class Recipe:
     arguments: dict[str, Any] = field(default_factory=dict)
     data_options: dict[str, Any] = field(default_factory=dict)
     optimizers: dict[str, Optimizer] = field(default_factory=lambda: {"optimizer": Optimizer()})
+    regularizer: Regularizer | None = None
     num_importance_samples: int | None = None
     published: tuple[Published, ...] = ()
     description: str = ""
@@ -184,8 +204,9 @@ RECIPES = {
         model="GAN",
         arguments={"generator_ema_decay": 0.999},
         dataset="mnist",
-        optimizers=_players(2e-4, beta_1=0.5),
-        epochs=100,
+        optimizers=_players(5e-4, beta_1=0.5),
+        regularizer=Regularizer("R1", 1.0),  # without it the discriminator wins, and all samples become the same
+        epochs=60,
         limits=_GAN_LIMITS,
     ),
     "dcgan_digits": Recipe(

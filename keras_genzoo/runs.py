@@ -85,7 +85,8 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
 
 def compile_model(model, recipe, num_steps=1):
     """Compiles a model as its recipe says, for a run of `num_steps` updates."""
-    model.compile(**{name: optimizer.build(num_steps) for name, optimizer in recipe.optimizers.items()})
+    regularizer = {"regularizer": recipe.regularizer.build()} if recipe.regularizer else {}
+    model.compile(**{name: optimizer.build(num_steps) for name, optimizer in recipe.optimizers.items()}, **regularizer)
 
 
 def load_split(recipe, settings, split, **options):

@@ -6,7 +6,7 @@ import operator
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo import recipes
+from keras_genzoo import recipes, runs
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -14,7 +14,9 @@ def test_builds(name):
     recipe = recipes.get(name)
     num_classes = {"num_classes": 10} if recipe.data_options.get("labels") else {}
     model = operator.attrgetter(recipe.model)(gz)((8, 8, 1), **recipe.arguments, **num_classes)
-    model.compile(**{key: optimizer.build(100) for key, optimizer in recipe.optimizers.items()})
+    runs.compile_model(model, recipe, num_steps=100)
+    if recipe.regularizer:
+        assert model.regularizer.weight == recipe.regularizer.weight
     json.dumps(recipe.arguments), json.dumps(recipe.data_options)
 
 
