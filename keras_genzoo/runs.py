@@ -265,7 +265,9 @@ def _facts(model, recipe, settings, output, figures):
 def _hardware():
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return f"{os.cpu_count()} CPU cores"
+        # Those this process may use; macOS and Windows do not say.
+        n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return f"{n} CPU core{'s' if n > 1 else ''}"
     return f"{len(gpus)} x {tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'GPU')}"
 
 
