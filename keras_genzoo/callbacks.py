@@ -66,7 +66,7 @@ class ReconstructionGrid(_Pictures):
         return reconstruction_grid(self.model, self.data)
 
 
-class History(keras.callbacks.CSVLogger):
+class TimedCSVLogger(keras.callbacks.CSVLogger):
     """`keras.callbacks.CSVLogger` with a column `seconds`, how long each epoch took with its validation and pictures.
 
     Put it after the callbacks whose time shall count.

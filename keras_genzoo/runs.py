@@ -76,7 +76,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         validation_data=load_split(recipe, settings, "test"),
         callbacks=[
             *([callbacks.SampleGrid(output / "pictures")] if hasattr(model, "sample") else []),
-            callbacks.History(output / "history.csv", append=finished > 0),
+            callbacks.TimedCSVLogger(output / "history.csv", append=finished > 0),
             keras.callbacks.BackupAndRestore(output / BACKUP, double_checkpoint=True, delete_checkpoint=False),
         ],
     )
@@ -175,7 +175,12 @@ def _settings(recipe_name, recipe, output, overrides, resume, overwrite):
                 f"output {str(output)!r} already holds a run; go on with it by --resume, replace it by --overwrite, "
                 "or choose another with --output."
             )
-    defaults = {
+    return {**_defaults(recipe_name, recipe), **given}
+
+
+def _defaults(recipe_name, recipe):
+    """The settings of a run for which the user asks nothing else."""
+    return {
         "recipe": recipe_name,
         "dataset": recipe.dataset,
         "epochs": recipe.epochs,
@@ -183,7 +188,6 @@ def _settings(recipe_name, recipe, output, overrides, resume, overwrite):
         "precision": "float32",
         "seed": 0,
     }
-    return {**defaults, **given}
 
 
 def _build(recipe, dataset):
@@ -240,16 +244,14 @@ def _finish(model, recipe, settings, output, report):
 
 def _facts(model, recipe, settings, output, figures):
     """What the metadata of a run's preset say of it, beside what those of every preset do."""
-    changed = [key for key in ("dataset", "epochs", "batch_size") if settings[key] != getattr(recipe, key)]
-    changed += [key for key, default in (("precision", "float32"), ("seed", 0)) if settings[key] != default]
-    options = [f"--{key.replace('_', '-')} {settings[key]}" for key in changed]
+    defaults = _defaults(settings["recipe"], recipe)
+    options = [f"--{key.replace('_', '-')} {value}" for key, value in settings.items() if value != defaults[key]]
     with (output / "history.csv").open() as file:
         seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     return {
         "description": recipe.description,
-        "recipe": settings["recipe"],
         "command": " ".join(["genzoo train", settings["recipe"], *options]),
-        **{key: settings[key] for key in ("dataset", "epochs", "batch_size", "precision", "seed")},
+        **settings,
         "data": cards.data_text(settings["dataset"], recipe.data_options.get("binarize")),
         "image_shape": model.image_shape,
         "num_classes": model.num_classes,
