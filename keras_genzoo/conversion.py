@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import serving
+from keras_genzoo import files, serving
 
 
 class Format(NamedTuple):
@@ -67,12 +67,8 @@ def convert(model, path, format):
     except Exception as error:  # of any class, each converter having its own
         message = textwrap.shorten(str(error), 400)
         raise ValueError(f"signature `decode` of {name} does not convert to {title}: {message}") from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        unfinished = Path(scratch) / path.name
-        unfinished.write_bytes(content)
-        _refuse_existing(path)  # another process may have been faster
-        unfinished.rename(path)
+    _refuse_existing(path)  # another process may have been faster
+    files.write(path, content)
     return str(path)
 
 

@@ -381,7 +381,7 @@ RECIPES = {
         dataset="fashion_mnist",
         data_options={"labels": True},
         optimizers={"optimizer": _PIXEL_OPTIMIZER},
-        epochs=12,
+        epochs=8,
         batch_size=32,
         limits=_SMALL_PIXELCNN,
     ),
