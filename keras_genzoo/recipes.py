@@ -136,6 +136,10 @@ _CLASSIFIER_LIMITS = (
 
 _CONDITIONAL = {"backbone": "conv", "projection": True, "discriminator_normalization": "batch"}
 
+# With the discriminator's batch normalisation, which a penalty on its gradient excludes, it wins: D ends at 0.8 for real
+# digits, and samples of some classes come too often.
+_REGULARIZED_DCGAN = {"num_filters": 48, "discriminator_normalization": None, "generator_ema_decay": 0.999}
+
 RECIPES = {
     "vae_digits": Recipe(
         description="A VAE (Kingma and Welling 2014, https://arxiv.org/abs/1312.6114) of 8x8 handwritten digits.",
@@ -220,22 +224,30 @@ RECIPES = {
         limits=_TOY,
     ),
     "dcgan_mnist": Recipe(
-        description="A DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) of handwritten digits.",
+        description=(
+            "A DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) of handwritten digits, whose discriminator is "
+            "regularised by R1 (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) instead of batch normalisation."
+        ),
         model="DCGAN",
-        arguments={"generator_ema_decay": 0.999},
+        arguments=_REGULARIZED_DCGAN,
         dataset="mnist",
-        optimizers=_players(2e-4, beta_1=0.5),
-        epochs=12,
+        optimizers=_players(5e-4, beta_1=0.5),
+        regularizer=Regularizer("R1", 0.1),
+        epochs=14,
         batch_size=64,
         limits=_GAN_LIMITS,
     ),
     "dcgan_fashion_mnist": Recipe(
-        description="A DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) of clothes.",
+        description=(
+            "A DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) of clothes, whose discriminator is "
+            "regularised by R1 (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) instead of batch normalisation."
+        ),
         model="DCGAN",
-        arguments={"generator_ema_decay": 0.999},
+        arguments=_REGULARIZED_DCGAN,
         dataset="fashion_mnist",
-        optimizers=_players(2e-4, beta_1=0.5),
-        epochs=12,
+        optimizers=_players(5e-4, beta_1=0.5),
+        regularizer=Regularizer("R1", 0.1),
+        epochs=14,
         batch_size=64,
         limits=_GAN_LIMITS,
     ),
