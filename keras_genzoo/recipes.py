@@ -136,8 +136,8 @@ _CLASSIFIER_LIMITS = (
 
 _CONDITIONAL = {"backbone": "conv", "projection": True, "discriminator_normalization": "batch"}
 
-# A discriminator with the paper's batch normalisation, which a penalty on its gradient excludes, wins: D ends at 0.8 for
-# real digits, and samples of some classes come too often.
+# A discriminator with the paper's batch normalisation, which a penalty on its gradient excludes, wins: D ends at 0.8
+# for real digits, and samples of some classes come too often.
 _REGULARIZED_DCGAN = {"num_filters": 48, "discriminator_normalization": None, "generator_ema_decay": 0.999}
 
 RECIPES = {
@@ -225,8 +225,8 @@ RECIPES = {
     ),
     "dcgan_mnist": Recipe(
         description=(
-            "A DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) of handwritten digits, whose discriminator "
-            "is regularised by R1 (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) instead of batch "
+            "A DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) of handwritten digits, whose "
+            "discriminator is regularised by R1 (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) instead of batch "
             "normalisation."
         ),
         model="DCGAN",
