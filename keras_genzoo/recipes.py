@@ -226,8 +226,8 @@ RECIPES = {
     "dcgan_mnist": Recipe(
         description=(
             "A DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) of handwritten digits, whose "
-            "discriminator is regularised by R1 (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) instead of batch "
-            "normalisation."
+            "discriminator is regularised by R1 (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406) instead of "
+            "batch normalisation."
         ),
         model="DCGAN",
         arguments=_REGULARIZED_DCGAN,
