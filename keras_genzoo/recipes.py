@@ -331,7 +331,7 @@ RECIPES = {
         arguments={"num_filters": 64, "num_residual_blocks": 7, "dilations": [1, 2, 4]},
         dataset="binarized_mnist",
         optimizers={"optimizer": _PIXEL_OPTIMIZER},
-        epochs=20,
+        epochs=14,
         batch_size=32,
         published=(
             Published(
