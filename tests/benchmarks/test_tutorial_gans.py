@@ -142,7 +142,7 @@ def test_figures_after_the_same_wall_time():
     judge = gz.evaluation.default_features(dataset)
     figures = [
         gz.evaluation.frechet_distance(test_set, samples, judge),
-        gz.evaluation.kernel_distance(test_set, samples, judge, block_size=1000),  # as for presets,
+        gz.evaluation.kernel_distance(test_set, samples, judge, block_size=1000),  # as for presets
     ]
     if has_labels:
         figures.append(gz.evaluation.classifier_agreement(samples, labels, judge))
