@@ -90,9 +90,9 @@ def _usage(name, facts):
 
 def _published(published):
     if not published:
-        return "Published: none that is comparable."
+        return "To compare with: nothing that is comparable has been published."
     rows = [(f"{figure['value']:.2f}", figure["what"], figure["source"]) for figure in published]
-    return _table(("published", "what", "source"), *rows)
+    return _table(("to compare with", "what", "source"), *rows)
 
 
 def _table(*rows):

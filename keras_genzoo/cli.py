@@ -163,7 +163,7 @@ def list_(markdown):
         for name, facts in presets.list_presets().items()
     ]
     if markdown:
-        click.echo("| preset | model | parameters | size | trained on | measured on the test split | published |")
+        click.echo("| preset | model | parameters | size | trained on | measured on the test split | to compare with |")
         click.echo("|---|---|---|---|---|---|---|")
         for name, facts, size, figures in described:
             best = next(figure for kind in _FIRST_FIGURES for figure in figures if figure.name == kind)
@@ -175,7 +175,7 @@ def list_(markdown):
         return
     click.echo("Recipes (genzoo train NAME):")
     for name, recipe in recipes.RECIPES.items():
-        aim = f"; published {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
+        aim = f"; to compare with {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
         click.echo(f"  {name:24} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
     click.echo("\nPresets (genzoo sample NAME, genzoo evaluate NAME):")
     for name, facts, size, figures in described:
@@ -185,7 +185,7 @@ def list_(markdown):
 
 
 def _short(published):
-    """A published figure without the details that the preset's card gives."""
+    """A figure to compare with, without the details that the preset's card gives."""
     measure = ", ".join(published["what"].split(", ")[:2])
     return f"{published['value']:.2f} {measure} ({published['source'].split(',')[0]})"
 

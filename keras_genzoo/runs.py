@@ -151,9 +151,9 @@ def measure(model, recipe, settings, features, num_samples=None, num_importance_
 
 
 def format_figures(figures, published):
-    """A line for each figure, with its n and method, and for each published one, with its source."""
+    """A line for each figure, with its n and method, and for each to compare with, with its source."""
     lines = [str(figure) for figure in figures.values()]
-    lines += [f"{'published':22} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
+    lines += [f"{'to compare with':22} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
     return "\n".join(lines)
 
 

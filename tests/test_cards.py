@@ -76,7 +76,7 @@ def test_card_by_hand():
     conditional = cards.card("cvae_things", {**FACTS, "num_classes": 3, "published": []})
     assert "model.sample(3, labels=range(3), seed=0)" in conditional and "One class a column." in conditional
     assert "model.log_prob(images, range(3), num_importance_samples=500)  # a lower bound" in conditional
-    assert "Published: none that is comparable." in conditional
+    assert "nothing that is comparable has been published" in conditional
 
 
 @shipped

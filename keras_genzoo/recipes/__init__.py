@@ -1,0 +1,21 @@
+"""Recipes: a model, its data, its optimiser, how long to train, and figures to compare with.
+
+A recipe is data. `genzoo train NAME` (keras_genzoo/runs.py) makes a run of it. Nothing here imports TensorFlow.
+"""
+
+import difflib
+
+from keras_genzoo.recipes import adversarial, autoencoders, autoregressive, classifiers
+from keras_genzoo.recipes.recipe import Optimizer, Published, Recipe, Regularizer
+
+__all__ = ["RECIPES", "Optimizer", "Published", "Recipe", "Regularizer", "get"]
+
+RECIPES = {**autoencoders.RECIPES, **adversarial.RECIPES, **autoregressive.RECIPES, **classifiers.RECIPES}
+
+
+def get(name):
+    """The recipe of that name; ValueError with the nearest names otherwise."""
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES) or list(RECIPES)
+        raise ValueError(f"unknown recipe {name!r}. Nearest names: {', '.join(near)}.")
+    return RECIPES[name]

@@ -1,0 +1,103 @@
+"""What a recipe says, and what is said in several families of them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A Keras optimiser.
+
+    Attributes:
+        name: class in `keras.optimizers`.
+        learning_rate: float, the initial one.
+        cosine_decay: bool, decay to 0 along a cosine over the whole run.
+        warmup_steps: int, updates in which the learning rate first grows from 0; with `cosine_decay` alone.
+        arguments: further arguments of the class.
+    """
+
+    name: str = "Adam"
+    learning_rate: float = 1e-3
+    cosine_decay: bool = False
+    warmup_steps: int = 0
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, num_steps):
+        import keras
+
+        rate = self.learning_rate
+        if self.cosine_decay:
+            warmup = {"warmup_target": rate, "warmup_steps": self.warmup_steps} if self.warmup_steps else {}
+            first = 0.0 if warmup else rate
+            rate = keras.optimizers.schedules.CosineDecay(first, max(1, num_steps - self.warmup_steps), **warmup)
+        return getattr(keras.optimizers, self.name)(learning_rate=rate, **self.arguments)
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """A penalty on a discriminator's gradient.
+
+    Attributes:
+        name: class in `keras_genzoo.adversarial.losses`.
+        weight: float.
+    """
+
+    name: str
+    weight: float
+
+    def build(self):
+        from keras_genzoo.adversarial import losses
+
+        return getattr(losses, self.name)(self.weight)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure to compare with, from the literature or of a peer that one of our benchmarks measures.
+
+    Attributes:
+        value: float.
+        what: the measure, its unit and how it was taken.
+        source: paper or benchmark.
+    """
+
+    value: float
+    what: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train one model.
+
+    Attributes:
+        model: name of a class in `keras_genzoo`, such as `VAE` or `evaluation.Classifier`.
+        arguments: of that class, beside `image_shape` and `num_classes`, which the data give.
+        dataset: name for `data.load`.
+        data_options: further arguments of `data.load`; `labels=True` makes the model conditional.
+        optimizers: argument of `compile` -> `Optimizer`.
+        regularizer: of a discriminator; by default the model's.
+        epochs: int.
+        batch_size: int.
+        num_importance_samples: int, draws of the likelihood bound reported on the test split; None for models
+            without one.
+        published: figures to compare with, the most comparable first.
+        description: str, what the model is and of what, with its paper; the card of its preset begins so.
+        limits: str, what not to expect of the model, for its card.
+    """
+
+    model: str
+    dataset: str
+    epochs: int
+    batch_size: int = 128
+    arguments: dict[str, Any] = field(default_factory=dict)
+    data_options: dict[str, Any] = field(default_factory=dict)
+    optimizers: dict[str, Optimizer] = field(default_factory=lambda: {"optimizer": Optimizer()})
+    regularizer: Regularizer | None = None
+    num_importance_samples: int | None = None
+    published: tuple[Published, ...] = ()
+    description: str = ""
+    limits: str = ""
+
+
+TOY = "A toy, to try the package with. Writers in the test split also wrote training images."
