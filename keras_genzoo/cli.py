@@ -98,7 +98,6 @@ def evaluate(preset_or_run, num_importance_samples, num_samples, features):
         if "recipe" not in facts:
             raise ValueError(f"preset {preset_or_run!r} does not say by which recipe and on which data it was trained.")
         recipe = recipes.get(facts["recipe"])
-        keras.utils.set_random_seed(facts["seed"])  # the same draws of bits as at the end of its training
         model = presets.load(folder, keras.Model)
         if (features or num_samples) and not hasattr(model, "sample"):
             raise ValueError(f"a {facts['class_name']} draws no samples; leave out --features and --num-samples.")

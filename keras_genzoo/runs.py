@@ -125,6 +125,9 @@ def measure(model, recipe, settings, features, num_samples=None, num_importance_
     Returns:
         dict, name to `Figure`.
     """
+    keras.utils.set_random_seed(settings["seed"])  # the same draws whenever a model is measured
+    if hasattr(model, "seed_generator"):
+        model.seed_generator.state.assign([settings["seed"], 0])
     compares = features is not None and hasattr(model, "sample")
     if compares:
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
@@ -206,7 +209,6 @@ def _finish(model, recipe, settings, output, report):
         presets.save(model, Path(scratch) / "model")
         loaded = presets.load(Path(scratch) / "model", keras.Model, dtype="float32")
     compile_model(loaded, recipe)
-    keras.utils.set_random_seed(settings["seed"])  # as `genzoo evaluate` does
     figures = measure(loaded, recipe, settings, features if features in shipped else None)
     if hasattr(model, "reconstruct"):
         test_set = load_split(recipe, settings, "test")
