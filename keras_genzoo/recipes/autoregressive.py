@@ -35,10 +35,10 @@ RECIPES = {
             "A PixelCNN (van den Oord et al. 2016, https://arxiv.org/abs/1601.06759) of handwritten digits in bits."
         ),
         model="PixelCNN",
-        arguments={"num_filters": 64, "num_residual_blocks": 7, "dilations": [1, 2, 4]},
+        arguments={"num_filters": 128, "num_residual_blocks": 7, "dilations": [1, 2, 4]},
         dataset="binarized_mnist",
-        optimizers={"optimizer": _PIXEL_OPTIMIZER},
-        epochs=14,
+        optimizers={"optimizer": Optimizer(learning_rate=1e-3, cosine_decay=True, warmup_steps=500)},
+        epochs=12,
         batch_size=32,
         published=(
             Published(
