@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
+from keras_genzoo import generative_model
 from keras_genzoo.inputs import stateless_seed
 
 
@@ -22,6 +23,68 @@ def test_minimize_follows_the_gradient_of_the_mean_under_any_loss_scale():
         x = data.numpy()
         expected = np.array([1.0, -2.0]) - (2 * (x @ [1.0, -2.0])[:, None] * x).mean(axis=0)
         np.testing.assert_allclose(weights.numpy(), expected, rtol=1e-5)
+
+
+def compiled_by_xla(model, images):
+    """How many functions of a train step XLA must compile."""
+    graph = tf.function(model.train_step).get_concrete_function(tf.constant(images)).graph.as_graph_def()
+    return sum("_XlaMustCompile" in function.attr for function in graph.library.function)
+
+
+def test_updates_of_large_models_are_compiled_once_for_each_optimizer(monkeypatch):
+    monkeypatch.setattr(generative_model, "_COMPILED_FROM", 1000)
+    traced = []
+    apply = keras.optimizers.Adam.apply
+    monkeypatch.setattr(
+        keras.optimizers.Adam, "apply", lambda self, *given: traced.append(id(self)) or apply(self, *given)
+    )
+    gan = gz.GAN((4, 4, 1), 2, discriminator_steps=3)
+    images = np.ones((8, 4, 4, 1), "float32")
+    gan.compile()
+    gan.fit(images, batch_size=4, verbose=0)
+    before = gan.get_weights()
+    gan.fit(tf.data.Dataset.from_tensors(images), verbose=0)  # data of another spec: the train step is traced anew
+    gan.make_train_function(force=True)
+    gan.fit(images, batch_size=2, verbose=0)
+    assert sorted(traced) == sorted({id(gan.generator_optimizer), id(gan.discriminator_optimizer)})
+    assert all(np.abs(new - old).max() > 0 for new, old in zip(gan.get_weights(), before, strict=True))
+    assert compiled_by_xla(gan, images) == 2
+
+
+def test_what_xla_compiles(monkeypatch):
+    images = np.ones((8, 4, 4, 1), "float32")
+    vae = gz.VAE((4, 4, 1), 2)
+    vae.compile()
+    assert compiled_by_xla(vae, images) == 0  # too small to gain
+    monkeypatch.setattr(generative_model, "_COMPILED_FROM", 1000)
+    assert compiled_by_xla(vae, images) == 1
+    vae.compile(jit_compile=False)
+    assert compiled_by_xla(vae, images) == 0
+    gan = gz.GAN((4, 4, 1), 2)
+    gan.compile(jit_compile=False)
+    assert compiled_by_xla(gan, images) == 0
+
+
+def test_jit_compile_is_saved(tmp_path):
+    for model in (gz.VAE((4, 4, 1), 2), gz.GAN((4, 4, 1), 2)):
+        model.compile(jit_compile=False)
+        model.save(tmp_path / "model.keras")
+        assert not keras.models.load_model(tmp_path / "model.keras").allows_xla
+
+
+def test_a_compiled_update_is_the_plain_one(monkeypatch):
+    images = np.random.default_rng(0).uniform(size=(16, 4, 4, 1)).astype("float32")
+
+    def weights(compiled_from):
+        monkeypatch.setattr(generative_model, "_COMPILED_FROM", compiled_from)
+        keras.utils.set_random_seed(1)
+        vae = gz.VAE((4, 4, 1), 2, prior="vamp", num_prior_components=3)  # its pseudo-images have a constraint
+        vae.compile(keras.optimizers.AdamW(1e-2, clipnorm=1.0))
+        vae.fit(images, batch_size=8, epochs=2, verbose=0)
+        return vae.get_weights()
+
+    for plain, compiled in zip(weights(10**9), weights(0), strict=True):
+        np.testing.assert_allclose(plain, compiled, atol=2e-5)
 
 
 def test_replicas_draw_the_rows_of_one_device(two_devices):
