@@ -10,7 +10,7 @@ Every layer computes one and the same function in two ways:
 Layers without a spatial extent, such as `PixelDense`, act on the last axis and need no cursor.
 """
 
-import sys
+import functools
 
 import keras
 import numpy as np
@@ -236,12 +236,27 @@ class RowsConv2D(layers.Layer):
 
 def convolve(x, kernel, dilation):
     """A convolution of x `(n, h, w, f)` that stays inside it, as `padding="VALID"` does."""
-    # Of the CPU's kernels only oneDNN's have a gradient of dilated convolutions; it knows no float16, nor macOS it.
-    lacks_gradient = x.dtype == tf.float16 or sys.platform == "darwin"
-    if dilation > 1 and lacks_gradient and not tf.config.list_physical_devices("GPU"):
+    if dilation > 1 and not tf.config.list_physical_devices("GPU") and not _has_dilated_gradient(x.dtype):
         undilated = lambda x, *_: tf.nn.conv2d(x, kernel, 1, "VALID")  # noqa: E731
         return tf.nn.with_space_to_batch(x, [dilation, dilation], "VALID", undilated, filter_shape=kernel.shape[:2])
     return tf.nn.conv2d(x, kernel, 1, "VALID", dilations=dilation)
+
+
+@functools.cache
+def _has_dilated_gradient(dtype):
+    """Whether this CPU's convolutions have a gradient where they are dilated.
+
+    Of TensorFlow's kernels only oneDNN's have one. They know no float16, and are off on macOS and on CPUs without
+    AVX-512's or AMX's instructions for neural networks, so the kernels themselves are asked.
+    """
+    places = {"strides": [1] * 4, "dilations": [1, 2, 2, 1], "padding": "VALID"}
+    with tf.init_scope(), tf.device("CPU"):
+        kernel, gradient = tf.zeros((2, 2, 1, 1), dtype), tf.zeros((1, 1, 1, 1), dtype)
+        try:
+            tf.raw_ops.Conv2DBackpropInput(input_sizes=[1, 3, 3, 1], filter=kernel, out_backprop=gradient, **places)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+        return True
 
 
 def shift_down(x):
