@@ -42,7 +42,7 @@ class BlockConv2D(layers.Conv2D):
         kernel = _by_blocks(self)  # (3, 2, 3, 2, in, out)
         kernel = tf.reshape(tf.transpose(kernel, (0, 2, 1, 3, 4, 5)), (3, 3, 4 * x.shape[-1], self.filters))
         y = tf.nn.conv2d(tf.nn.space_to_depth(x, 2), kernel, 1, "SAME")
-        return self.activation(tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.use_bias else y)
+        return self.activation(add_bias(y, tf.cast(self.bias, y.dtype)) if self.use_bias else y)
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
@@ -59,7 +59,16 @@ class BlockConv2DTranspose(layers.Conv2DTranspose):
         kernel = tf.reverse(_by_blocks(self), (0, 2))  # (3, 2, 3, 2, out, in)
         kernel = tf.reshape(tf.transpose(kernel, (0, 2, 5, 1, 3, 4)), (3, 3, x.shape[-1], 4 * self.filters))
         y = tf.nn.depth_to_space(tf.nn.conv2d(x, kernel, 1, "SAME"), 2)
-        return self.activation(tf.nn.bias_add(y, tf.cast(self.bias, y.dtype)) if self.use_bias else y)
+        return self.activation(add_bias(y, tf.cast(self.bias, y.dtype)) if self.use_bias else y)
+
+
+def add_bias(y, bias):
+    """y `(..., f)` plus a bias `(f,)`.
+
+    The gradient of `tf.nn.bias_add` adds up bfloat16 in bfloat16, where 256 + 1 is 256 (TensorFlow 2.21, CPU): the bias
+    of a convolution would get a wrong one.
+    """
+    return y + bias if y.dtype == tf.bfloat16 else tf.nn.bias_add(y, bias)
 
 
 def _has_blocks(layer):

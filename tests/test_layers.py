@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genzoo.layers import BlockConv2D, BlockConv2DTranspose, FusedBatchNormalization
+from keras_genzoo.layers import BlockConv2D, BlockConv2DTranspose, FusedBatchNormalization, add_bias
 
 INITIALIZER = keras.initializers.RandomNormal(stddev=0.3, seed=0)
 CONVOLUTION = {"filters": 6, "kernel_size": 5, "strides": 2, "padding": "same", "kernel_initializer": INITIALIZER}
@@ -68,3 +68,11 @@ def test_config_round_trip(case):
     layer = kind(**arguments)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(copy) is kind and copy.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_the_gradient_of_a_bias_counts_every_position(dtype):
+    bias = tf.Variable(tf.zeros(3, dtype))
+    with tf.GradientTape() as tape:
+        y = add_bias(tf.ones((16, 8, 8, 3), dtype), bias)
+    np.testing.assert_array_equal(tf.cast(tape.gradient(y, bias), tf.float32), [1024.0] * 3)

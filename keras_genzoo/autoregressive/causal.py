@@ -17,6 +17,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_genzoo.layers import add_bias
+
 
 class Cursor:
     """Where a network stands in an image it goes through pixel by pixel, and what its layers keep.
@@ -75,7 +77,7 @@ class PixelDense(layers.Layer):
         kernel = tf.convert_to_tensor(self.kernel)
         if self.groups is not None:
             kernel *= tf.cast(sees(self.groups, self.input_groups, "B"), kernel.dtype)
-        y = tf.nn.bias_add(tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel), self.bias)
+        y = add_bias(tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel), self.bias)
         return tf.reshape(y, (-1, *x.shape[1:-1], self.units))
 
 
@@ -143,13 +145,13 @@ class CausalConv2D(layers.Layer):
         """x `(n, h, w, f)` to `(n, h, w, filters)`; with a cursor, the next pixel `(n, f)` to `(n, filters)`."""
         kernel = self.kernel * self.taps
         if cursor is None:
-            return tf.nn.bias_add(convolve(tf.pad(x, self.padding), kernel, self.dilation), self.bias)
+            return add_bias(convolve(tf.pad(x, self.padding), kernel, self.dilation), self.bias)
         seen = self.keep(x, cursor) if self.mask == "B" else self._beside(x, cursor)
         taps = tf.reshape(seen[:, :: self.dilation], (-1, (self.num_left + 1) * x.shape[-1]))
         y = tf.matmul(taps, tf.reshape(kernel[-1, : self.num_left + 1], (taps.shape[-1], self.filters)))
         if self.num_above:
             return y + cursor.kept[self.name]["from_above"][cursor.column]
-        return tf.nn.bias_add(y, self.bias)
+        return add_bias(y, self.bias)
 
     def keep(self, x, cursor):
         """Keeps an input for the pixels that come after; with mask A called once all its channels are known."""
@@ -177,7 +179,7 @@ class CausalConv2D(layers.Layer):
             x = tf.pad(above[:, :reach], [(0, 0), (0, 0), self.padding[2], (0, 0)])
             kernel, bias = (tf.cast(weights, x.dtype) for weights in (self.kernel, self.bias))
             y = convolve(x, kernel[:-1], self.dilation)[:, 0]
-            kept["from_above"] = tf.transpose(tf.nn.bias_add(y, bias), (1, 0, 2))  # (w, n, filters)
+            kept["from_above"] = tf.transpose(add_bias(y, bias), (1, 0, 2))  # (w, n, filters)
             kept["row"] = tf.TensorArray(above.dtype, width, element_shape=(above.shape[0], f))
         return kept
 
@@ -227,7 +229,7 @@ class RowsConv2D(layers.Layer):
     def _convolve(self, x, num_rows_of_padding):
         beside = (self.num_beside, self.num_beside)
         x = tf.pad(x, [(0, 0), (num_rows_of_padding, 0), beside, (0, 0)])
-        return tf.nn.bias_add(convolve(x, tf.convert_to_tensor(self.kernel), self.dilation), self.bias)
+        return add_bias(convolve(x, tf.convert_to_tensor(self.kernel), self.dilation), self.bias)
 
     def rows_above(self, n, width):
         """What is kept from row to row, at the first one: the inputs above, `(n, rows, w, f)`."""
