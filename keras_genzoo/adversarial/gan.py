@@ -22,6 +22,7 @@ from keras_genzoo.adversarial import losses
 from keras_genzoo.inputs import check_network, positive_integers, split_batch
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
 from keras_genzoo.layers import SpectralNormalization
+from keras_genzoo.optimizers import PlayersOptimizer
 
 _HIDDEN_UNITS = (256, 512)  # of the generator; the discriminator has them in reverse
 
@@ -171,6 +172,10 @@ class GAN(LatentVariableModel):
         )
         self.discriminator_optimizer = self.prepare_optimizer(
             discriminator_optimizer or self.default_optimizer(), self.discriminator.trainable_variables
+        )
+        self.optimizer = PlayersOptimizer(
+            generator=(self.generator_optimizer, self.generator),
+            discriminator=(self.discriminator_optimizer, self.discriminator),
         )
 
     def default_optimizer(self):
