@@ -44,7 +44,7 @@ class PlayersOptimizer(keras.optimizers.MultiOptimizer):
             optimizer.finalize_variable_values(network.trainable_variables)
 
     def save_own_variables(self, store):
-        pass
+        """Nothing: files hold the players' optimisers, as they did before this one was there."""
 
     def load_own_variables(self, store):
-        pass
+        """Nothing; see `save_own_variables`."""

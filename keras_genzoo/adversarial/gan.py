@@ -64,6 +64,8 @@ class GAN(LatentVariableModel):
             iteration an update; Miyato et al. 2018, https://arxiv.org/abs/1802.05957) or None.
         generator_ema_decay: float in (0, 1) or None. With a number, `sample`, `decode` and `export` use an
             exponential moving average of the generator's weights; Yazici et al. 2019, arxiv.org/abs/1806.04498.
+            Weights put into `generator` by hand change no sample until `reset_generator_averages()`; those loaded
+            into the whole model bring their averages.
         num_classes: int or None; a number makes both players conditional on labels.
         **kwargs: `name`, `dtype`, `trainable`.
     """
@@ -139,6 +141,9 @@ class GAN(LatentVariableModel):
         **kwargs,
     ):
         """Chooses the game and an optimiser for each player.
+
+        Keras's `LearningRateScheduler` and `ReduceLROnPlateau` change each player's rate from its own, and log it as
+        `learning_rate_generator` and `learning_rate_discriminator`.
 
         Args:
             generator_optimizer: Keras optimiser; by default Adam(2e-4, beta_1=0.5).
@@ -239,6 +244,12 @@ class GAN(LatentVariableModel):
             for average, weight in zip(self.generator_averages, self.generator.weights, strict=True):
                 average.assign(decay * average + (1 - decay) * tf.cast(weight, average.dtype))
         return loss
+
+    def reset_generator_averages(self):
+        """With `generator_ema_decay`, lets the averages begin anew at the generator's weights as they are."""
+        if self.generator_ema_decay is not None:
+            for average, weight in zip(self.generator_averages, self.generator.weights, strict=True):
+                average.assign(weight)
 
     def test_step(self, data):
         real, labels = self.unpack(data)

@@ -294,6 +294,30 @@ def test_average_begins_at_the_weights_and_is_off_by_default():
     assert not hasattr(gz.GAN((8, 8, 1)), "generator_averages")
 
 
+@pytest.mark.parametrize("decay", [0.9, None])
+def test_weights_put_into_the_generator_show_once_the_averages_are_reset(decay, tmp_path):
+    other, gan = (gz.DCGAN((8, 8, 1), latent_dim=4, generator_ema_decay=decay) for _ in range(2))
+    latents = gan.prior.sample(5)
+    before = gan.decode(latents)
+    other.generator.save_weights(tmp_path / "generator.weights.h5")
+    gan.generator.load_weights(tmp_path / "generator.weights.h5")
+    assert np.array_equal(gan.decode(latents), before) == (decay is not None)
+    gan.reset_generator_averages()
+    np.testing.assert_allclose(gan.decode(latents), other.decode(latents), atol=1e-6)
+    assert np.abs(gan.decode(latents) - before).max() > 1e-3
+
+
+def test_weights_of_the_whole_model_bring_their_averages(tmp_path):
+    other, gan = (gz.GAN((8, 8, 1), latent_dim=4, generator_ema_decay=0.5) for _ in range(2))
+    other.compile()
+    other.fit(images(), verbose=0)
+    other.save_weights(tmp_path / "whole.weights.h5")
+    gan.load_weights(tmp_path / "whole.weights.h5")
+    latents = gan.prior.sample(5)
+    np.testing.assert_allclose(gan.decode(latents), other.decode(latents), atol=1e-6)
+    assert np.abs(gan.decode(latents) - gan.generator(latents)).max() > 1e-5
+
+
 # ---- networks of one's own ----
 
 
