@@ -200,7 +200,7 @@ def assert_close(given, expected):
 def test_the_average_of_one_player_alone_is_swapped(tmp_path):
     model = gz.GAN((8, 8, 1), latent_dim=4)
     averaged = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
-    model.compile(averaged, keras.optimizers.SGD(0.1), run_eagerly=True)
+    model.compile(averaged, keras.optimizers.SGD(0.1))
     recorder = Recorder()
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     path = tmp_path / "checkpoint.weights.h5"
