@@ -110,7 +110,7 @@ def normalized(layer, normalization):
 
 
 def bounded(layer, normalization):
-    """A layer that no other normalisation than `"spectral"` concerns."""
+    """A layer whose weight `"spectral"` normalises, and which no other normalisation concerns."""
     return SpectralNormalization(layer) if normalization == "spectral" else layer
 
 
@@ -141,7 +141,7 @@ def scoring(inputs, features, num_classes=None, normalization=None, initializer=
 
 
 def nested_layers(layer):
-    """A layer and all those inside it, at any depth: a network's, a wrapper's one, the attributes of one's own."""
+    """A layer and all layers that it holds, at any depth: as a network, a wrapper, or in attributes of its own."""
     found, waiting = {}, [layer]
     while waiting:
         layer = waiting.pop()
