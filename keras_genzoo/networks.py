@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_genzoo.layers import FusedBatchNormalization
+from keras_genzoo.layers import FusedBatchNormalization, SpectralNormalization
 
 _MLP_LIMIT = 28 * 28  # values an image; above it convolutions take over
 _HIDDEN_UNITS = 300
@@ -64,7 +64,7 @@ def decoder(latent_dim, image_shape, num_outputs, num_classes=None, dtype=None):
     return keras.Model(inputs, x, name="decoder")
 
 
-def images_and_labels(image_shape, num_classes=None, dtype=None):
+def images_and_labels(image_shape, num_classes=None, dtype=None, normalization=None):
     """The inputs of a network that sees images, and the tensor to go on from.
 
     Labels, where there are classes, enter as one more channel, a learned map for each class.
@@ -74,8 +74,8 @@ def images_and_labels(image_shape, num_classes=None, dtype=None):
         return images, images
     height, width, _ = image_shape
     labels = keras.Input((), dtype="int32", name="labels")
-    label_map = layers.Embedding(num_classes, height * width, _label_initializer(), dtype=dtype)(labels)
-    label_map = layers.Reshape((height, width, 1), dtype=dtype)(label_map)
+    label_maps = layers.Embedding(num_classes, height * width, _label_initializer(), dtype=dtype)
+    label_map = layers.Reshape((height, width, 1), dtype=dtype)(bounded(label_maps, normalization)(labels))
     return [images, labels], layers.Concatenate(dtype=dtype)([images, label_map])
 
 
@@ -101,14 +101,17 @@ NORMALIZATIONS = (None, "batch", "layer", "spectral")
 
 
 def normalized(layer, normalization):
-    """A layer followed by a normalisation; `"spectral"` divides its kernel by its largest singular value."""
-    if normalization == "spectral":
-        return layers.SpectralNormalization(layer, dtype=layer.dtype_policy)
+    """A layer followed by a normalisation of what it gives, or with its weight normalised (`"spectral"`)."""
     if normalization == "batch":
         return lambda x: batch_normalization(layer.dtype_policy)(layer(x))
     if normalization == "layer":  # over all values of an image, with a scale a channel
         return lambda x: layers.GroupNormalization(groups=1, dtype=layer.dtype_policy)(layer(x))
-    return layer
+    return bounded(layer, normalization)
+
+
+def bounded(layer, normalization):
+    """A layer whose weight `"spectral"` normalises, and which no other normalisation concerns."""
+    return SpectralNormalization(layer) if normalization == "spectral" else layer
 
 
 def batch_normalization(dtype=None):
@@ -125,15 +128,29 @@ def scoring(inputs, features, num_classes=None, normalization=None, initializer=
     makes one, since two layers with the same would start from the same numbers.
     """
     score = layers.Dense(1, kernel_initializer=initializer(), dtype="float32", name="score")
-    scores = normalized(score, normalization if normalization == "spectral" else None)(features)
+    scores = bounded(score, normalization)(features)
     if num_classes:
         labels = keras.Input((), dtype="int32", name="labels")
         directions = layers.Embedding(
             num_classes, features.shape[-1], initializer(), dtype="float32", name="directions"
-        )(labels)
+        )
+        directions = bounded(directions, normalization)(labels)
         inputs = [inputs, labels]
         scores = layers.Add(dtype="float32")([scores, layers.Dot(1, dtype="float32")([features, directions])])
     return keras.Model(inputs, scores, name="discriminator")
+
+
+def nested_layers(layer):
+    """A layer and all layers that it holds, at any depth: as a network, a wrapper, or in attributes of its own."""
+    found, waiting = {}, [layer]
+    while waiting:
+        layer = waiting.pop()
+        if isinstance(layer, (list, tuple)):
+            waiting.extend(layer)
+        elif isinstance(layer, layers.Layer) and id(layer) not in found:
+            found[id(layer)] = layer
+            waiting.extend(vars(layer).values())
+    return list(found.values())
 
 
 def _is_small(image_shape):

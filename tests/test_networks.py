@@ -1,5 +1,6 @@
 """The default networks fit every image size."""
 
+import keras
 import pytest
 
 from keras_genzoo import networks
@@ -30,3 +31,23 @@ def test_heads_stay_in_float32():
     ):
         assert network.output.dtype == "float32"
         assert any(layer.compute_dtype == "float16" for layer in network.layers)
+
+
+class Block(keras.layers.Layer):
+    """A layer of one's own, which holds others in attributes of every kind."""
+
+    def __init__(self, one, several, named):
+        super().__init__()
+        self.one, self.several, self.named = one, several, named
+
+
+def test_nested_layers_are_found_at_any_depth():
+    inner = [keras.layers.Dense(2, name=f"dense_{i}") for i in range(8)]
+    functional = keras.Sequential([keras.Input((3,)), keras.Sequential([keras.Input((3,)), inner[0]])])
+    wrapped = Block(keras.layers.TimeDistributed(keras.Sequential([inner[1]])), [], {})
+    block = Block(inner[2], [inner[3], (inner[4], keras.Sequential([inner[5]]))], {"a": inner[6], "b": {"c": inner[7]}})
+    block.again = block.one  # named twice, found once
+    found = networks.nested_layers(Block(functional, [wrapped], {"block": block}))
+    dense = [layer for layer in found if isinstance(layer, keras.layers.Dense)]
+    assert sorted(layer.name for layer in dense) == [layer.name for layer in inner]
+    assert networks.nested_layers(inner[0]) == [inner[0]]

@@ -62,18 +62,18 @@ def discriminator(image_shape, num_filters, num_classes=None, normalization="bat
         image_shape: tuple `(h, w, c)`.
         num_filters: int, of the first layer, or None for the default of `DCGAN`.
         num_classes: int or None.
-        normalization: one of `networks.NORMALIZATIONS`; after every convolution but the first (`"spectral"`: in
-            every layer).
+        normalization: one of `networks.NORMALIZATIONS`; after every convolution but the first (`"spectral"`: of
+            every weight).
         projection: bool, whether labels enter at the end, as a direction in feature space, instead of beside the
             image.
         dtype: Keras dtype policy.
     """
-    inputs, x = networks.images_and_labels(image_shape, None if projection else num_classes, dtype)
+    inputs, x = networks.images_and_labels(image_shape, None if projection else num_classes, dtype, normalization)
     x = layers.Rescaling(2.0, -1.0, dtype=dtype)(x)  # to the range of tanh
     for i, width_of_layer in enumerate(_filters(image_shape, num_filters)):
         kind = layers.Conv2D if i else BlockConv2D
         convolution = kind(width_of_layer, use_bias=normalization in (None, "spectral"), **_convolution(dtype))
-        x = networks.normalized(convolution, normalization if i or normalization == "spectral" else None)(x)
+        x = (networks.normalized if i else networks.bounded)(convolution, normalization)(x)
         x = layers.LeakyReLU(0.2, dtype=dtype)(x)
     return networks.scoring(
         inputs, layers.Flatten(dtype=dtype)(x), num_classes if projection else None, normalization, _weights

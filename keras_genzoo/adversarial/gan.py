@@ -21,6 +21,8 @@ from keras_genzoo import distributions, networks, serving
 from keras_genzoo.adversarial import losses
 from keras_genzoo.inputs import check_network, positive_integers, split_batch
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
+from keras_genzoo.layers import SpectralNormalization
+from keras_genzoo.optimizers import PlayersOptimizer
 
 _HIDDEN_UNITS = (256, 512)  # of the generator; the discriminator has them in reverse
 
@@ -36,7 +38,7 @@ def generator(latent_dim, image_shape, num_classes=None, dtype=None):
 
 def discriminator(image_shape, num_classes=None, normalization=None, projection=False, dtype=None):
     """Images `(n, h, w, c)` in [0, 1], or `[images, labels]`, to scores `(n, 1)`: an MLP."""
-    inputs, x = networks.images_and_labels(image_shape, None if projection else num_classes, dtype)
+    inputs, x = networks.images_and_labels(image_shape, None if projection else num_classes, dtype, normalization)
     x = layers.Flatten(dtype=dtype)(x)
     for units in reversed(_HIDDEN_UNITS):
         x = networks.normalized(layers.Dense(units, dtype=dtype), normalization)(x)
@@ -58,9 +60,12 @@ class GAN(LatentVariableModel):
         prior: `"normal"`, N(0, 1) in each dimension, or `"uniform"`, U(-1, 1).
         discriminator_steps: int, k, updates of the discriminator for one of the generator.
         discriminator_normalization: in the default discriminator, `"batch"`, `"layer"` (over each image),
-            `"spectral"` (Miyato et al. 2018, https://arxiv.org/abs/1802.05957) or None.
+            `"spectral"` (every weight, also those of labels, is used divided by its largest singular value; one power
+            iteration an update; Miyato et al. 2018, https://arxiv.org/abs/1802.05957) or None.
         generator_ema_decay: float in (0, 1) or None. With a number, `sample`, `decode` and `export` use an
             exponential moving average of the generator's weights; Yazici et al. 2019, arxiv.org/abs/1806.04498.
+            Weights put into `generator` by hand change no sample until `reset_generator_averages()`; those loaded
+            into the whole model bring their averages.
         num_classes: int or None; a number makes both players conditional on labels.
         **kwargs: `name`, `dtype`, `trainable`.
     """
@@ -137,6 +142,9 @@ class GAN(LatentVariableModel):
     ):
         """Chooses the game and an optimiser for each player.
 
+        Keras's `LearningRateScheduler` and `ReduceLROnPlateau` change each player's rate from its own, and log it as
+        `learning_rate_generator` and `learning_rate_discriminator`.
+
         Args:
             generator_optimizer: Keras optimiser; by default Adam(2e-4, beta_1=0.5).
             discriminator_optimizer: Keras optimiser; by default Adam(2e-4, beta_1=0.5).
@@ -151,11 +159,16 @@ class GAN(LatentVariableModel):
             raise ValueError("`optimizer` is not an argument: give `generator_optimizer`, `discriminator_optimizer`.")
         if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
             raise ValueError("`generator_optimizer` and `discriminator_optimizer` must be two optimisers, not one.")
-        if regularizer and any(isinstance(layer, layers.BatchNormalization) for layer in self.discriminator.layers):
+        mixing = [
+            layer.name
+            for layer in networks.nested_layers(self.discriminator)
+            if isinstance(layer, layers.BatchNormalization)
+        ]
+        if regularizer and mixing:
             raise ValueError(
                 f"`regularizer` {type(regularizer).__name__} needs the gradient at each image, but batch "
-                "normalisation in the discriminator mixes images. Build the model with discriminator_normalization="
-                "'layer', 'spectral' or None."
+                f"normalisation in the discriminator mixes images (layer {mixing[0]!r}). Build the model with "
+                "discriminator_normalization='layer', 'spectral' or None, or a discriminator of your own without it."
             )
         super().compile(**kwargs)
         self.game, self.regularizer = game, regularizer
@@ -164,6 +177,10 @@ class GAN(LatentVariableModel):
         )
         self.discriminator_optimizer = self.prepare_optimizer(
             discriminator_optimizer or self.default_optimizer(), self.discriminator.trainable_variables
+        )
+        self.optimizer = PlayersOptimizer(
+            generator=(self.generator_optimizer, self.generator),
+            discriminator=(self.discriminator_optimizer, self.discriminator),
         )
 
     def default_optimizer(self):
@@ -193,6 +210,9 @@ class GAN(LatentVariableModel):
 
     def discriminator_step(self, real, fake, labels=None):
         """One update of the discriminator, at images `(n, h, w, c)` of either kind; returns what to track."""
+        for layer in networks.nested_layers(self.discriminator):
+            if isinstance(layer, SpectralNormalization):
+                layer.power_iteration()
         with tf.GradientTape() as tape:
             real_scores = self.scores(real, labels, training=True)  # (n,)
             fake_scores = self.scores(fake, labels, training=True)  # (n,)
@@ -224,6 +244,12 @@ class GAN(LatentVariableModel):
             for average, weight in zip(self.generator_averages, self.generator.weights, strict=True):
                 average.assign(decay * average + (1 - decay) * tf.cast(weight, average.dtype))
         return loss
+
+    def reset_generator_averages(self):
+        """With `generator_ema_decay`, lets the averages begin anew at the generator's weights as they are."""
+        if self.generator_ema_decay is not None:
+            for average, weight in zip(self.generator_averages, self.generator.weights, strict=True):
+                average.assign(weight)
 
     def test_step(self, data):
         real, labels = self.unpack(data)

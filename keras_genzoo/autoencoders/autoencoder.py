@@ -5,7 +5,8 @@ are trained to minimise the reconstruction error -log p(x | z).
 
 An autoencoder has no prior over codes. To sample from it all the same, a normal distribution is fitted to the
 codes as training goes (ex-post density estimation, Ghosh et al. 2020, https://arxiv.org/abs/1903.12436): `prior`
-holds their running mean and covariance.
+has their running mean and covariance, from moments debiased as those of Adam are (Kingma and Ba 2015,
+https://arxiv.org/abs/1412.6980, section 3), and is N(0, I) before training.
 """
 
 import keras
@@ -51,6 +52,7 @@ class Autoencoder(EncoderDecoder):
         self.code_second_moment = self.add_float32_weight(
             "code_second_moment", (latent_dim, latent_dim), "identity", **moment
         )
+        self.moment_steps = self.add_weight(name="moment_steps", shape=(), initializer="zeros", dtype="int64", **moment)
         self.build()
 
     def corrupt(self, clean):
@@ -78,8 +80,17 @@ class Autoencoder(EncoderDecoder):
         num_codes = self.sum_over_replicas(tf.cast(tf.shape(codes)[0], tf.float32))
         mean = self.sum_over_replicas(tf.reduce_sum(codes, axis=0)) / num_codes
         second_moment = self.sum_over_replicas(tf.matmul(codes, codes, transpose_a=True)) / num_codes  # (d, d)
+        self.moment_steps.assign_add(1)
+        # The step that keeps an average debiased: with m = 0.99 m + 0.01 x from 0, it is m / (1 - 0.99^t) throughout.
+        rate = (1 - _MOMENTUM) / (1 - _MOMENTUM ** tf.cast(self.moment_steps, tf.float32))
         for average, value in ((self.code_mean, mean), (self.code_second_moment, second_moment)):
-            average.assign(_MOMENTUM * average + (1 - _MOMENTUM) * value)
+            average.assign_add(rate * (value - average))
+
+    def load_own_variables(self, store):
+        own = {key: store[key] for key in store.keys()}  # noqa: SIM118
+        # Files from before moments were debiased have no count of steps; theirs count as those of a long run.
+        own.setdefault(str(3 if self.likelihood_family == "gaussian" else 2), 10_000)
+        super().load_own_variables(own)
 
     @property
     def prior(self):

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
+from keras_genzoo.layers import SpectralNormalization
+from keras_genzoo.networks import nested_layers
 
 IMAGES = tf.random.stateless_uniform((6, 8, 8, 1), (0, 0))
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -46,6 +48,17 @@ def test_every_weight_starts_from_the_seed_and_from_numbers_of_its_own(backbone,
         assert np.abs(a - c).max() > 1e-4
     starts = {tuple(np.ravel(kernel)[:4]) for kernel in first}
     assert len(starts) == len(first)
+
+
+@pytest.mark.parametrize(("backbone", "projection"), VARIANTS)
+def test_spectral_normalization_bounds_every_weight_of_the_discriminator(backbone, projection):
+    gan = gz.ConditionalGAN(
+        (8, 8, 1), 4, 3, backbone=backbone, projection=projection, discriminator_normalization="spectral"
+    )
+    bounded = [layer.layer for layer in nested_layers(gan.discriminator) if isinstance(layer, SpectralNormalization)]
+    weights = {weight.path for layer in bounded for weight in layer.trainable_weights}
+    assert weights == {weight.path for weight in gan.discriminator.trainable_weights}
+    assert ("directions" in {layer.name for layer in bounded}) == projection
 
 
 def test_learns_the_classes_apart():

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 import keras_genzoo as gz
 from keras_genzoo.adversarial import losses
+from keras_genzoo.layers import FusedBatchNormalization, SpectralNormalization
+from keras_genzoo.networks import nested_layers
 
 
 def images(n=16, seed=0):
@@ -95,6 +97,67 @@ def test_the_regularizer_reaches_the_discriminator(regularizer):
     gan = gz.GAN.from_config(gan.get_config())
     gan.compile(regularizer=regularizer)
     assert tf.reduce_mean(gan.discriminator_step(images(), fake)["discriminator_loss"] - bare) > 1e-3
+
+
+class OwnNormalization(keras.layers.BatchNormalization):
+    pass
+
+
+@pytest.mark.parametrize("kind", [keras.layers.BatchNormalization, FusedBatchNormalization, OwnNormalization])
+@pytest.mark.parametrize("regularizer", ["gradient_penalty", "r1"])
+def test_regularizers_refuse_batch_normalization_at_any_depth(kind, regularizer):
+    inner = keras.Sequential([keras.layers.Dense(8), keras.Sequential([kind(name="deep")])])
+    discriminator = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), inner, keras.layers.Dense(1)])
+    gan = gz.GAN((8, 8, 1), latent_dim=4, discriminator=discriminator)
+    with pytest.raises(ValueError, match=r"batch normalisation in the discriminator mixes images \(layer 'deep'\)"):
+        gan.compile(regularizer=regularizer)
+    assert not gan.compiled
+    gan.compile()
+
+
+def vectors(gan):
+    return [layer.right_vector.numpy() for layer in nested_layers(gan.discriminator) if is_spectral(layer)]
+
+
+def is_spectral(layer):
+    return isinstance(layer, SpectralNormalization)
+
+
+def test_one_power_iteration_for_each_update_of_the_discriminator():
+    """Algorithm 1 of Miyato et al. 2018, whatever else the discriminator is asked in a step."""
+    gan = gz.GAN((8, 8, 1), latent_dim=4, discriminator_normalization="spectral")
+    gan.compile(regularizer="gradient_penalty")
+    expected = []
+    for layer in filter(is_spectral, nested_layers(gan.discriminator)):
+        left = layer.layer.kernel.numpy() @ layer.right_vector.numpy()
+        right = layer.layer.kernel.numpy().T @ left
+        expected.append(right / np.linalg.norm(right))
+    assert len(expected) == 3
+    before = vectors(gan)
+    with tf.GradientTape() as tape:
+        fake = gan.generated(gan.draw_latents(16), training=True)
+    gan.discriminator_step(images(), fake)
+    after = vectors(gan)
+    for given, right, old in zip(after, expected, before, strict=True):
+        np.testing.assert_allclose(given, right, atol=1e-5)
+        assert len(old) == 1 or np.abs(given - old).max() > 1e-2
+    gan.generator_step(tape, fake)
+    gan.evaluate(images(), verbose=0)
+    gan.discriminate(images())
+    gan.scores(images(), training=True)
+    np.testing.assert_equal(vectors(gan), after)
+
+
+def test_kerass_own_spectral_normalization_stays_usable(tmp_path):
+    layer = keras.layers.SpectralNormalization(keras.layers.Dense(8))
+    discriminator = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), layer, keras.layers.Dense(1)])
+    gan = gz.GAN((8, 8, 1), latent_dim=4, discriminator=discriminator)
+    gan.compile(regularizer="r1")
+    gan.fit(images(), verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    copy = keras.models.load_model(tmp_path / "gan.keras")
+    assert type(copy.discriminator.layers[1]) is keras.layers.SpectralNormalization
+    np.testing.assert_array_equal(copy.discriminate(images()), gan.discriminate(images()))
 
 
 @pytest.mark.parametrize("name", losses.GAMES)
@@ -229,6 +292,30 @@ def test_average_begins_at_the_weights_and_is_off_by_default():
     latents = gan.prior.sample(5)
     np.testing.assert_allclose(gan.decode(latents), gan.generator(latents), atol=1e-6)
     assert not hasattr(gz.GAN((8, 8, 1)), "generator_averages")
+
+
+@pytest.mark.parametrize("decay", [0.9, None])
+def test_weights_put_into_the_generator_show_once_the_averages_are_reset(decay, tmp_path):
+    other, gan = (gz.DCGAN((8, 8, 1), latent_dim=4, generator_ema_decay=decay) for _ in range(2))
+    latents = gan.prior.sample(5)
+    before = gan.decode(latents)
+    other.generator.save_weights(tmp_path / "generator.weights.h5")
+    gan.generator.load_weights(tmp_path / "generator.weights.h5")
+    assert np.array_equal(gan.decode(latents), before) == (decay is not None)
+    gan.reset_generator_averages()
+    np.testing.assert_allclose(gan.decode(latents), other.decode(latents), atol=1e-6)
+    assert np.abs(gan.decode(latents) - before).max() > 1e-3
+
+
+def test_weights_of_the_whole_model_bring_their_averages(tmp_path):
+    other, gan = (gz.GAN((8, 8, 1), latent_dim=4, generator_ema_decay=0.5) for _ in range(2))
+    other.compile()
+    other.fit(images(), verbose=0)
+    other.save_weights(tmp_path / "whole.weights.h5")
+    gan.load_weights(tmp_path / "whole.weights.h5")
+    latents = gan.prior.sample(5)
+    np.testing.assert_allclose(gan.decode(latents), other.decode(latents), atol=1e-6)
+    assert np.abs(gan.decode(latents) - gan.generator(latents)).max() > 1e-5
 
 
 # ---- networks of one's own ----

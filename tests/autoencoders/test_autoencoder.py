@@ -1,5 +1,6 @@
 """Autoencoder and DenoisingAutoencoder."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -21,17 +22,73 @@ def test_loss_is_the_cross_entropy(images):
     assert model.evaluate(images, verbose=0, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_prior_is_fitted_to_the_codes(images):
-    """At learning rate 0 the codes stand still, and the running moments must come to theirs."""
+def linear_autoencoder(**options):
     encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
     decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(16), keras.layers.Reshape((4, 4, 1))])
-    model = gz.Autoencoder((4, 4, 1), 3, encoder, decoder)
-    model.compile()
-    model.optimizer.learning_rate = 0.0
-    model.fit(tf.data.Dataset.from_tensors(images).repeat(800), verbose=0)
+    return gz.Autoencoder((4, 4, 1), 3, encoder, decoder, **options)
+
+
+def assert_prior_has(model, mean, second_moment):
+    """The normal distribution of these moments, with the 1e-4 of variance that keeps it proper."""
+    np.testing.assert_allclose(model.prior.mean(), mean, atol=1e-5)
+    covariance = second_moment - np.outer(mean, mean) + 1e-4 * np.eye(3)
+    np.testing.assert_allclose(model.prior.covariance(), covariance, atol=1e-5)
+
+
+def test_prior_before_training_is_the_standard_normal():
+    model = linear_autoencoder()
+    np.testing.assert_array_equal(model.prior.mean(), np.zeros(3))
+    np.testing.assert_allclose(model.prior.covariance(), np.eye(3), atol=2e-4)
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 7])
+def test_prior_has_the_running_moments_of_the_codes_debiased(images, num_steps, tmp_path):
+    """m_t = 0.99 m_(t-1) + 0.01 x_t from m_0 = 0, divided by 1 - 0.99^t: after one step that batch's moments."""
+    model = linear_autoencoder()
+    model.compile(keras.optimizers.SGD(0.05))
+    mean, second_moment = np.zeros(3), np.zeros((3, 3))
+    for step in range(num_steps):
+        batch = images[20 * step : 20 * step + 20]
+        codes = model.encode(batch).numpy().astype("float64")  # those of the weights before the update
+        model.train_step(batch)
+        mean = 0.99 * mean + 0.01 * codes.mean(axis=0)
+        second_moment = 0.99 * second_moment + 0.01 * codes.T @ codes / len(codes)
+        if step + 2 == num_steps:  # the count of steps goes with the weights
+            model.save(tmp_path / "model.keras")
+            model = keras.models.load_model(tmp_path / "model.keras")
+    weight = 1 - 0.99**num_steps
+    assert_prior_has(model, mean / weight, second_moment / weight)
+
+
+def test_prior_forgets_old_codes(images):
+    """At learning rate 0 codes change with the images alone: after 800 steps 0.99^800 = 3e-4 of the first are left."""
+    model = linear_autoencoder()
+    model.compile(keras.optimizers.SGD(0.0))
+    first, rest = tf.data.Dataset.from_tensors(1 - images), tf.data.Dataset.from_tensors(images).repeat(800)
+    model.fit(first.concatenate(rest), verbose=0)
     codes = model.encode(images).numpy()
     np.testing.assert_allclose(model.prior.mean(), codes.mean(axis=0), atol=2e-3)
     np.testing.assert_allclose(model.prior.covariance(), np.cov(codes.T, bias=True), atol=2e-3)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_files_without_a_count_of_steps_load(images, likelihood, tmp_path):
+    """Their moments began at N(0, I) and were never debiased; they count as those of a long run."""
+    model = linear_autoencoder(likelihood=likelihood)
+    model.compile()
+    model.train_step(images)
+    model.save_weights(tmp_path / "old.weights.h5")
+    with h5py.File(tmp_path / "old.weights.h5", "r+") as file:
+        own = file["vars"]
+        del own[max(key for key in own if not key.startswith("random_state"))]
+    copy = linear_autoencoder(likelihood=likelihood)
+    copy.compile()
+    copy.load_weights(tmp_path / "old.weights.h5")
+    np.testing.assert_array_equal(copy.prior.mean(), model.prior.mean())
+    codes = copy.encode(1 - images).numpy()
+    expected = 0.99 * copy.prior.mean().numpy() + 0.01 * codes.mean(axis=0)
+    copy.train_step(1 - images)
+    np.testing.assert_allclose(copy.prior.mean(), expected, atol=1e-5)
 
 
 def test_masking_sets_the_stated_share_of_whole_pixels_to_zero():
