@@ -77,10 +77,10 @@ class Backup(keras.callbacks.Callback):
         self.model.save_weights(unfinished)
         with h5py.File(unfinished, "a") as file:
             file[_HISTORY] = np.frombuffer(self.history.read_bytes(), "uint8")
-        with unfinished.open("rb") as file:
+        with unfinished.open("r+b") as file:
             checksum = zlib.crc32(file.read())
             os.fsync(file.fileno())  # else a power cut may leave the new name and none of its bytes
-        finished = unfinished.rename(self.folder / f"{epoch + 1:06d}-{checksum:08x}.weights.h5")
+        finished = unfinished.replace(self.folder / f"{epoch + 1:06d}-{checksum:08x}.weights.h5")
         for path in self._all():
             if path not in (finished, self._newest):
                 path.unlink()
