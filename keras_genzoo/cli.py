@@ -5,6 +5,8 @@ TensorFlow is imported by the commands that need it, when they run, so that `gen
 
 import contextlib
 import os
+import shlex
+import signal
 from pathlib import Path
 
 import click
@@ -37,19 +39,23 @@ def main():
     help="Keras dtype policy.  [default: float32]",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of weights, orders and noise.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on with the run in the output folder after its last finished epoch.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the output folder, as if it had never stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the output folder.")
 def train(recipe, output, resume, overwrite, **overrides):
     """Train RECIPE (see `genzoo list`); leaves pictures, figures, a preset and a SavedModel."""
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
-    from keras_genzoo import recipes
+    folder = output or Path("runs") / recipe
+    command = ["genzoo", "train", recipe]
+    for name, value in {"output": output, **overrides}.items():
+        command += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    with _goes_on(command, folder / "run.json", resume, overwrite), _plain_errors():
+        from keras_genzoo import recipes
 
-    with _plain_errors():
         recipes.get(recipe)  # a wrong name must not wait for TensorFlow
         from keras_genzoo import runs
 
-        runs.train(recipe, output or Path("runs") / recipe, overrides, resume, overwrite, report=click.echo)
+        runs.train(recipe, folder, overrides, resume, overwrite, report=click.echo)
 
 
 @main.command()
@@ -207,6 +213,37 @@ def _plain_errors():
         yield
     except (ValueError, FileExistsError, FileNotFoundError, ImportError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextlib.contextmanager
+def _goes_on(command, settings, resume, overwrite):
+    """On Ctrl-C shows the command that goes on with a run, instead of a traceback.
+
+    Args:
+        command: list of words, without the two options below.
+        settings: path of the file with which a run begins; until it is written there is nothing to resume.
+        resume: bool, as the user gave it.
+        overwrite: bool, as the user gave it.
+    """
+    before = _version(settings)
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would interrupt the way out
+        if resume or _version(settings) not in (None, before):
+            command = [*command, "--resume"]
+        elif overwrite:
+            command = [*command, "--overwrite"]
+        click.echo(f"\nInterrupted. To go on: {shlex.join(command)}", err=True)
+        click.get_current_context().exit(128 + signal.SIGINT)
+
+
+def _version(path):
+    """What tells a file from one that replaces it; None where there is none."""
+    try:
+        return path.stat().st_ino, path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A run: one recipe trained in one folder, which can be killed at any time and resumed.
+"""A run: one recipe trained in one folder, which can be killed at any time and resumed as if it had never stopped.
 
 run.json                the settings
 history.csv             the metrics of each epoch
@@ -7,7 +7,7 @@ samples.png             samples of the finished model
 reconstructions.png     test images, and below each its reconstruction (models that encode)
 preset/                 the model, for `from_preset` and for sharing
 saved_model/<version>/  the model for TensorFlow Serving (models that sample)
-backup/                 what `--resume` goes on from
+backup/                 what `--resume` goes on from; see backup.py
 """
 
 import csv
@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 import keras_genzoo
-from keras_genzoo import callbacks, cards, data, evaluation, files, images, presets, recipes
+from keras_genzoo import backup, callbacks, cards, data, evaluation, files, images, presets, recipes
 from keras_genzoo.evaluation import model_figures
 
 PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
@@ -37,17 +37,21 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         output: folder.
         overrides: dict of settings to use instead of the recipe's: `dataset`, `epochs`, `batch_size`,
             `precision`, `seed`; None leaves one as it is.
-        resume: bool, go on with the run in `output` after its last finished epoch; starts one where there is none.
+        resume: bool, go on with the run in `output` after its last finished epoch, as if it had never stopped.
         overwrite: bool, delete the run in `output` first.
         report: function that shows a line to the user.
 
     Raises:
-        ValueError: for unknown names or settings that do not fit the run resumed.
+        ValueError: for unknown names, settings that do not fit the run resumed, or backups that are all damaged.
+        FileNotFoundError: if `output` holds no run to resume.
         FileExistsError: if `output` holds a run (and neither resume nor overwrite is asked for) or other files.
     """
     recipe = recipes.get(recipe_name)
     output = Path(output)
     settings = _settings(recipe_name, recipe, output, overrides, resume, overwrite)
+    if resume and _is_finished(output, settings["epochs"]):
+        report(f"All {settings['epochs']} epochs of the run in {output} are finished; a larger --epochs goes on.")
+        return
     keras.utils.set_random_seed(settings["seed"])
     keras.config.set_dtype_policy(settings["precision"])
     train_set = load_split(recipe, settings, "train")
@@ -56,28 +60,28 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     num_steps = settings["epochs"] * steps
     compile_model(model, recipe, num_steps)
 
+    history = output / "history.csv"
+    backups = backup.Backup(output / BACKUP, history)
+    finished = backups.restore(model, report) if resume else 0
+    if settings["epochs"] < finished:
+        raise ValueError(f"`epochs` is {settings['epochs']}, but the run in {str(output)!r} has finished {finished}.")
     if overwrite and output.exists():
-        shutil.rmtree(output)
-    output.mkdir(parents=True, exist_ok=True)
+        _delete(output)
     files.write(output / SETTINGS, json.dumps(settings, indent=2) + "\n")
-    finished = _finished_epochs(output)
+    if resume:
+        report(f"Resuming after epoch {finished} of {settings['epochs']}.")
     for _ in range(finished):
         iter(train_set)  # each pass has its own order and bits; a pass begun and dropped costs nothing
-    if finished >= settings["epochs"] and (output / PRESET).exists():
-        report(f"All {finished} epochs of the run in {output} are finished; --epochs with a larger number goes on.")
-        return
-    if finished:
-        report(f"Resuming after epoch {finished} of {settings['epochs']}.")
-        _keep_rows(output / "history.csv", finished)
     model.fit(
         train_set.repeat(),  # Keras alone would start two passes an epoch, and a resumed run could not keep count
         steps_per_epoch=steps,
         epochs=settings["epochs"],
-        validation_data=load_split(recipe, settings, "test"),
+        initial_epoch=finished,
+        validation_data=_with_fixed_bits(load_split(recipe, settings, "test"), recipe),
         callbacks=[
             *([callbacks.SampleGrid(output / "pictures")] if hasattr(model, "sample") else []),
-            callbacks.TimedCSVLogger(output / "history.csv", append=finished > 0),
-            keras.callbacks.BackupAndRestore(output / BACKUP, double_checkpoint=True, delete_checkpoint=False),
+            callbacks.TimedCSVLogger(history, append=finished > 0),
+            backups,
         ],
     )
     _finish(model, recipe, settings, output, report)
@@ -99,6 +103,16 @@ def load_split(recipe, settings, split, **options):
         seed=settings["seed"],
         **{**recipe.data_options, **options},
     )
+
+
+def _with_fixed_bits(dataset, recipe):
+    """The same bits in each pass, those of the first, so that epochs compare, also where a run was resumed between."""
+    if recipe.data_options.get("binarize") != "stochastic":
+        return dataset
+    dataset = dataset.cache()
+    for _ in dataset:  # to its end, or the next pass would draw anew
+        pass
+    return dataset
 
 
 def resolve(preset_or_run):
@@ -178,7 +192,23 @@ def _settings(recipe_name, recipe, output, overrides, resume, overwrite):
                 f"output {str(output)!r} already holds a run; go on with it by --resume, replace it by --overwrite, "
                 "or choose another with --output."
             )
+    if resume:
+        raise FileNotFoundError(
+            f"output {str(output)!r} holds no run to resume; name its folder with --output, or leave out --resume."
+        )
     return {**_defaults(recipe_name, recipe), **given}
+
+
+def _is_finished(output, num_epochs):
+    """Whether a run has left its preset, which it does last, and not that of before it went on with more epochs."""
+    metadata = output / PRESET / presets.METADATA
+    return metadata.is_file() and json.loads(metadata.read_text())["epochs"] == num_epochs
+
+
+def _delete(output):
+    """Empties the folder of a run; run.json goes last, so that what a kill leaves is still known as a run."""
+    for path in sorted(output.iterdir(), key=lambda path: path.name == SETTINGS):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _defaults(recipe_name, recipe):
@@ -273,21 +303,3 @@ def _hardware():
         n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return f"{n} CPU core{'s' if n > 1 else ''}"
     return f"{len(gpus)} x {tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'GPU')}"
-
-
-def _finished_epochs(output):
-    """Epochs that the backup holds; as BackupAndRestore, falls back on the copy before if the last write was cut."""
-    for name in ("training_metadata.json", "training_metadata.json.bkp"):
-        try:
-            return json.loads((output / BACKUP / name).read_text())["epoch"]
-        except (FileNotFoundError, json.JSONDecodeError, KeyError):
-            continue
-    return 0
-
-
-def _keep_rows(path, num_epochs):
-    """Drops the rows of epochs that a killed run logged but did not back up."""
-    if path.is_file():
-        header, *rows = csv.reader(path.read_text().splitlines())
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) < num_epochs)])

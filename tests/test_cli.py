@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 import keras_genzoo as gz
-from keras_genzoo import recipes
+from keras_genzoo import recipes, runs
 from keras_genzoo.cli import main
 from keras_genzoo.evaluation import features
 from keras_genzoo.figure import Figure
@@ -238,14 +239,19 @@ def test_wrong_names_leave_no_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_finished_run_goes_on_only_with_more_epochs(run):
+def test_a_finished_run_goes_on_only_with_more_epochs(run, monkeypatch):
     folder, _ = run
     before = (folder / "preset" / "metadata.json").read_bytes()
     assert "All 2 epochs" in genzoo("train", "vae_digits", "--output", folder, "--resume")
     assert (folder / "preset" / "metadata.json").read_bytes() == before
-    genzoo("train", "vae_digits", "--output", folder, "--resume", "--epochs", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "measure", press_ctrl_c)
+        interrupted("train", "vae_digits", "--output", folder, "--resume", "--epochs", 3)
+    genzoo("train", "vae_digits", "--output", folder, "--resume", "--epochs", 1, fails_with="has finished 3")
+    assert (folder / "preset" / "metadata.json").read_bytes() == before
+    genzoo("train", "vae_digits", "--output", folder, "--resume")
     assert [row["epoch"] for row in history(folder)] == ["0", "1", "2"]
-    assert (folder / "preset" / "metadata.json").read_bytes() != before
+    assert json.loads((folder / "preset" / "metadata.json").read_text())["epochs"] == 3
 
 
 def test_overwrite(tmp_path):
@@ -254,30 +260,82 @@ def test_overwrite(tmp_path):
     assert len(history(tmp_path / "run")) == 1
 
 
-@pytest.mark.slow
-def test_a_killed_run_resumes_as_if_never_killed(tmp_path):
-    """SIGKILL in the middle of an epoch; weights, optimiser, noise, order and bits of the data go on the same."""
-    arguments = ["train", "vae_digits", "--epochs", 6, "--seed", 3]
-    genzoo(*arguments, "--output", tmp_path / "whole")
+def interrupted(*arguments):
+    """The words of the command that Ctrl-C is answered with."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert result.exit_code == 130, result.output + str(result.exception)
+    line = result.output.splitlines()[-1]
+    assert line.startswith("Interrupted. To go on: genzoo train ") and "Traceback" not in result.output
+    return shlex.split(line.partition("genzoo ")[2])
 
-    command = [sys.executable, "-m", "keras_genzoo.cli", *map(str, arguments), "--output", str(tmp_path / "killed")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    log = tmp_path / "killed" / "history.csv"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (log.is_file() and len(history(tmp_path / "killed")) >= 2):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed" / "preset").exists()
-    genzoo("sample", tmp_path / "killed", fails_with="not finished")
 
-    printed = genzoo(*arguments, "--output", tmp_path / "killed", "--resume")
-    assert "Resuming after epoch" in printed
-    assert [row["epoch"] for row in history(tmp_path / "killed")] == ["0", "1", "2", "3", "4", "5"]
-    whole, resumed = (gz.VAE.from_preset(tmp_path / name / "preset") for name in ("whole", "killed"))
-    for a, b in zip(whole.weights, resumed.weights, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6, err_msg=a.path)
+def press_ctrl_c(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_before_a_run_begins_leaves_nothing_and_shows_the_same_command(run, tmp_path, monkeypatch):
+    folder, _ = run
+    files = sorted(folder.rglob("*"))
+    monkeypatch.setattr(runs, "load_split", press_ctrl_c)
+    command = [
+        "train",
+        "vae_digits",
+        "--output",
+        f"{tmp_path}/my run",
+        "--epochs",
+        "2",
+        "--precision",
+        "mixed_bfloat16",
+    ]
+    assert interrupted(*command) == command
+    assert not list(tmp_path.iterdir())
+    command = ["train", "vae_digits", "--output", str(folder), "--overwrite"]
+    assert interrupted(*command) == command
+    command = ["train", "vae_digits", "--output", str(folder), "--epochs", "9", "--resume"]
+    assert interrupted(*command) == command
+    assert sorted(folder.rglob("*")) == files
+
+
+def test_ctrl_c_before_the_first_epoch_and_in_the_measuring(run, tmp_path, monkeypatch):
+    """The commands shown go on, and in the end the run is one that was never stopped."""
+    command = ["train", "vae_digits", "--output", str(tmp_path / "a run"), "--epochs", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(gz.VAE, "fit", press_ctrl_c)
+        assert interrupted(*command) == [*command, "--resume"]
+    genzoo("sample", tmp_path / "a run", fails_with="not finished")
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "measure", press_ctrl_c)
+        assert interrupted(*command, "--resume") == [*command, "--resume"]
+    assert not (tmp_path / "a run" / "preset").exists()
+    printed = genzoo(*command, "--resume")
+    assert "Resuming after epoch 2 of 2." in printed and "Epoch" not in printed
+    never_stopped, _ = run
+    rows, expected = ([{**row, "seconds": ""} for row in history(path)] for path in (tmp_path / "a run", never_stopped))
+    assert rows == expected[:2]
+    for name in ("pictures/samples_0001.png", "pictures/samples_0002.png"):
+        assert (tmp_path / "a run" / name).read_bytes() == (never_stopped / name).read_bytes()
+
+
+def test_ctrl_c_in_a_run_that_replaces_another(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    (folder / "preset").mkdir(parents=True)
+    (folder / "run.json").write_text("of the old run")
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "pictures").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(gz.VAE, "fit", press_ctrl_c)
+    command = ["train", "vae_digits", "--output", str(folder)]
+    assert interrupted(*command, "--overwrite") == [*command, "--resume"]
+    assert [path.name for path in folder.iterdir()] == ["run.json"] and (tmp_path / "elsewhere").is_dir()
+    assert json.loads((folder / "run.json").read_text())["recipe"] == "vae_digits"
+
+
+def test_resume_where_no_run_is(tmp_path):
+    genzoo("train", "vae_digits", "--output", tmp_path / "typo", "--resume", fails_with="holds no run to resume")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
