@@ -27,6 +27,7 @@ from keras_genzoo import callbacks, cards, data, evaluation, files, images, pres
 from keras_genzoo.evaluation import model_figures
 
 PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
+_DRAWS_BY_SPLIT = 500  # most draws of the bound by which splits are compared, to save time
 
 
 def train(recipe_name, output, overrides, resume=False, overwrite=False, report=print):
@@ -73,7 +74,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         train_set.repeat(),  # Keras alone would start two passes an epoch, and a resumed run could not keep count
         steps_per_epoch=steps,
         epochs=settings["epochs"],
-        validation_data=load_split(recipe, settings, "test"),
+        validation_data=load_split(recipe, settings, "validation"),
         callbacks=[
             *([callbacks.SampleGrid(output / "pictures")] if hasattr(model, "sample") else []),
             callbacks.TimedCSVLogger(output / "history.csv", append=finished > 0),
@@ -90,15 +91,23 @@ def compile_model(model, recipe, num_steps=1):
 
 
 def load_split(recipe, settings, split, **options):
-    """A split of the run's data set: the training split shuffled, others in order, both from the run's seed."""
+    """`"train"`, shuffled, `"validation"` or `"test"`, in order, of the run's data set; all from the run's seed."""
     return data.load(
         settings["dataset"],
-        split,
+        _splits(settings)[split],
         batch_size=settings["batch_size"],
-        shuffle=split == "train",
         seed=settings["seed"],
-        **{**recipe.data_options, **options},
+        **{"shuffle": split == "train", **recipe.data_options, **options},
     )
+
+
+def _splits(settings):
+    """The splits of a run, see `data.splits`; runs from before any was held out validated on the test split."""
+    return {
+        "train": settings.get("train_split", "train"),
+        "validation": settings.get("validation_split") or "test",
+        "test": "test",
+    }
 
 
 def resolve(preset_or_run):
@@ -112,7 +121,7 @@ def resolve(preset_or_run):
 
 
 def measure(model, recipe, settings, features, num_samples=None, num_importance_samples=None):
-    """The figures that fit a model, on the test split of a run's data set.
+    """The figures that fit a model, on the test split of a run's data set; its likelihood on the other splits too.
 
     Args:
         model: a compiled `GenerativeModel` or `Classifier`.
@@ -135,28 +144,46 @@ def measure(model, recipe, settings, features, num_samples=None, num_importance_
     figures = model_figures.metric_figures(model, test_set)
     num_importance_samples = num_importance_samples or recipe.num_importance_samples
     figures |= model_figures.likelihood_figures(model, test_set, num_importance_samples)
+    figures |= _likelihoods_by_split(model, recipe, settings, num_importance_samples)
     if compares:
         # A VAE trained on bits draws their means, grey levels; an autoregressive model draws bits.
-        draws_levels = hasattr(model, "num_levels")
-        levels = {} if draws_levels else {"binarize": None}
+        levels = {"binarize": None} if model.samples_are_means else {}
         real = load_split(recipe, settings, "test", **levels)
         judge = evaluation.default_features(settings["dataset"])
         judge = judge if judge in presets.list_presets() else None
         note = ""
         if recipe.data_options.get("binarize"):
-            note = ", images in bits" if draws_levels else ", images in grey levels"
+            note = ", images in grey levels" if model.samples_are_means else ", images in bits"
         training = load_split(recipe, settings, "train", **levels)
         sampled = evaluation.sample_figures(model, real, features, num_samples, judge)
-        sampled |= evaluation.floor_figures(real, training, features, num_samples)
+        sampled |= evaluation.reference_figures(real, training, features, num_samples)
         for name, figure in sampled.items():
             figures[name] = dataclasses.replace(figure, method=figure.method + note)
+    return figures
+
+
+def _likelihoods_by_split(model, recipe, settings, num_importance_samples):
+    """How likely images are that were trained on and held out; test ones beside them, where their bound is another."""
+    names = ["train"] + ["validation"] * (settings.get("validation_split") is not None)
+    if not model.log_prob_is_exact and num_importance_samples and num_importance_samples > _DRAWS_BY_SPLIT:
+        num_importance_samples = _DRAWS_BY_SPLIT
+        names.append("test")
+    figures = {}
+    for name in names:
+        images = load_split(recipe, settings, name, shuffle=False)
+        images = images.unbatch().take(model_figures.MOST_IMAGES).batch(settings["batch_size"])
+        for figure in model_figures.likelihood_figures(model, images, num_importance_samples).values():
+            if figure.unit == "nats":
+                method = f"{figure.method}, the first {figure.num_examples:,} of split `{_splits(settings)[name]}`"
+                figure = dataclasses.replace(figure, name=f"{name}_{figure.name}", method=method)
+                figures[figure.name] = figure
     return figures
 
 
 def format_figures(figures, published):
     """A line for each figure, with its n and method, and for each to compare with, with its source."""
     lines = [str(figure) for figure in figures.values()]
-    lines += [f"{'to compare with':22} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
+    lines += [f"{'to compare with':32} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
     return "\n".join(lines)
 
 
@@ -178,7 +205,9 @@ def _settings(recipe_name, recipe, output, overrides, resume, overwrite):
                 f"output {str(output)!r} already holds a run; go on with it by --resume, replace it by --overwrite, "
                 "or choose another with --output."
             )
-    return {**_defaults(recipe_name, recipe), **given}
+    settings = {**_defaults(recipe_name, recipe), **given}
+    splits = data.splits(settings["dataset"], recipe.validation_percent)
+    return {**settings, "train_split": splits["train"], "validation_split": splits["validation"]}
 
 
 def _defaults(recipe_name, recipe):
@@ -247,14 +276,20 @@ def _finish(model, recipe, settings, output, report):
 def _facts(model, recipe, settings, output, figures):
     """What the metadata of a run's preset say of it, beside what those of every preset do."""
     defaults = _defaults(settings["recipe"], recipe)
-    options = [f"--{key.replace('_', '-')} {value}" for key, value in settings.items() if value != defaults[key]]
+    changed = {key: value for key, value in settings.items() if key in defaults and value != defaults[key]}
+    options = [f"--{key.replace('_', '-')} {value}" for key, value in changed.items()]
     with (output / "history.csv").open() as file:
         seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     return {
         "description": recipe.description,
         "command": " ".join(["genzoo train", settings["recipe"], *options]),
         **settings,
-        "data": cards.data_text(settings["dataset"], recipe.data_options.get("binarize")),
+        "chosen_on": recipe.chosen_on,
+        "data": cards.data_text(
+            settings["dataset"],
+            recipe.data_options.get("binarize"),
+            {name: (split, data.num_images(settings["dataset"], split)) for name, split in _splits(settings).items()},
+        ),
         "image_shape": model.image_shape,
         "num_classes": model.num_classes,
         "seconds": round(seconds),
