@@ -27,7 +27,7 @@ from keras_genzoo import callbacks, cards, data, evaluation, files, images, pres
 from keras_genzoo.evaluation import model_figures
 
 PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
-_DRAWS_BY_SPLIT = 500  # most draws of the bound by which splits are compared, to save time
+_DRAWS_BY_SPLIT = 100  # most draws of the bound by which splits are compared, to save time
 
 
 def train(recipe_name, output, overrides, resume=False, overwrite=False, report=print):

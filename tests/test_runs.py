@@ -12,76 +12,76 @@ from keras_genzoo.evaluation import log_likelihood
 
 
 @pytest.fixture(scope="module")
-def pixelcnn_run(tmp_path_factory):
+def run(tmp_path_factory):
     """A run of two epochs, its recipe, and the images that `fit` was given, by use."""
-    arguments = {"num_levels": 17, "num_filters": 8, "num_residual_blocks": 1}
-    recipe = recipes.Recipe("PixelCNN", "digits", epochs=2, batch_size=50, arguments=arguments)
-    seen, fit = {}, gz.PixelCNN.fit
+    recipe = recipes.Recipe("Autoencoder", "digits", epochs=2, batch_size=50, arguments={"latent_dim": 4})
+    seen, fit = {}, gz.Autoencoder.fit
 
     def recording_fit(model, x, *args, validation_data, steps_per_epoch, **kwargs):
         seen["train"] = images_of(x.take(steps_per_epoch))
         seen["validation"] = images_of(validation_data)
         return fit(model, x, *args, validation_data=validation_data, steps_per_epoch=steps_per_epoch, **kwargs)
 
-    folder = tmp_path_factory.mktemp("runs") / "pixelcnn"
+    folder = tmp_path_factory.mktemp("runs") / "autoencoder"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(recipes.RECIPES, "pixelcnn_test", recipe)
-        patch.setattr(gz.PixelCNN, "fit", recording_fit)
-        runs.train("pixelcnn_test", folder, {}, report=lambda line: None)
+        patch.setitem(recipes.RECIPES, "autoencoder_test", recipe)
+        patch.setattr(gz.Autoencoder, "fit", recording_fit)
+        runs.train("autoencoder_test", folder, {}, report=lambda line: None)
     return folder, recipe, seen
 
 
 def images_of(dataset):
-    return np.concatenate(list(dataset.as_numpy_iterator()))
+    return np.concatenate([batch.numpy() for batch in dataset])
 
 
 def split_of_digits(split):
     return gz.data.load("digits", split, batch_size=50, shuffle=False)
 
 
-def metadata(folder):
-    return json.loads((folder / "preset" / "metadata.json").read_text())
-
-
-def test_fit_trains_and_validates_on_images_that_are_not_test_ones(pixelcnn_run):
-    _, _, seen = pixelcnn_run
+def test_fit_trains_and_validates_on_images_that_are_not_test_ones(run):
+    _, _, seen = run
     keys = {use: {image.tobytes() for image in images} for use, images in seen.items()}
     test = {image.tobytes() for image in images_of(split_of_digits("test"))}
     assert {use: len(images) for use, images in keys.items()} == {"train": 1293, "validation": 144}
     assert not keys["train"] & keys["validation"] and not (keys["train"] | keys["validation"]) & test
 
 
-def test_history_is_of_the_validation_split(pixelcnn_run):
-    folder, recipe, _ = pixelcnn_run
-    model = gz.PixelCNN.from_preset(folder / "preset")
+def test_history_is_of_the_validation_split(run):
+    folder, recipe, _ = run
+    model = gz.Autoencoder.from_preset(folder / "preset")
     runs.compile_model(model, recipe)
-    loss = {split: model.evaluate(split_of_digits(split), verbose=0)[0] for split in ("train[90%:]", "test")}
+    loss = {
+        split: model.evaluate(split_of_digits(split), verbose=0, return_dict=True)["loss"]
+        for split in ("train[90%:]", "test")
+    }
     last = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))[-1]
     assert float(last["val_loss"]) == pytest.approx(loss["train[90%:]"], rel=1e-5)
     assert float(last["val_loss"]) != pytest.approx(loss["test"], rel=1e-3)
 
 
-def test_likelihoods_of_three_splits_on_card_and_in_metadata(pixelcnn_run):
-    folder, _, _ = pixelcnn_run
-    facts = metadata(folder)
+def test_metadata_and_card_say_what_was_held_out(run):
+    folder, _, _ = run
+    facts = json.loads((folder / "preset" / "metadata.json").read_text())
     assert (facts["train_split"], facts["validation_split"]) == ("train[:90%]", "train[90%:]")
-    model = gz.PixelCNN.from_preset(folder / "preset")
     card = (folder / "preset" / "README.md").read_text()
-    for name, split in {
-        "train_log_likelihood": "train[:90%]",
-        "validation_log_likelihood": "train[90%:]",
-        "log_likelihood": "test",
-    }.items():
-        figure, alone = facts["figures"][name], log_likelihood(model, split_of_digits(split))
-        assert figure["value"] == pytest.approx(alone["log_likelihood"], rel=1e-6)
-        assert figure["standard_error"] == pytest.approx(alone["standard_error"], rel=1e-4)
-        assert figure["num_examples"] == alone["num_examples"] and (split in figure["method"] or split == "test")
-        assert f"| {name.replace('_', ' ')} | {figure['value']:.2f} +- " in card
     assert "1,293 images to train on (`train[:90%]`), 144 images to validate by (`train[90%:]`)" in card
     assert "chosen by curves of the test split" not in card and "whole training split" not in card
-    old = {**facts, "chosen_on": "test", "validation_split": None}
-    assert "chosen by curves of the test split" in cards.card("pixelcnn_test", old)
-    assert "was trained on the whole training split" in cards.card("pixelcnn_test", old)
+    old = cards.card("autoencoder_test", {**facts, "chosen_on": "test", "validation_split": None})
+    assert "chosen by curves of the test split" in old and "was trained on the whole training split" in old
+
+
+def test_likelihoods_of_three_splits():
+    recipe = recipes.Recipe("PixelCNN", "digits", 1)
+    settings = {"dataset": "digits", "batch_size": 50, "seed": 0, **splits_in_settings("digits")}
+    pixelcnn = gz.PixelCNN((8, 8, 1), num_levels=17, num_filters=4, num_residual_blocks=1)
+    figures = runs.measure(pixelcnn, recipe, settings, features=None)
+    assert list(figures) == ["log_likelihood", "bits_per_dim", "train_log_likelihood", "validation_log_likelihood"]
+    for name, split in {"train_": "train[:90%]", "validation_": "train[90%:]", "": "test"}.items():
+        figure, alone = figures[f"{name}log_likelihood"], log_likelihood(pixelcnn, split_of_digits(split))
+        assert (figure.name, figure.num_examples) == (f"{name}log_likelihood", alone["num_examples"])
+        assert figure.value == pytest.approx(alone["log_likelihood"], rel=1e-6)
+        assert figure.standard_error == pytest.approx(alone["standard_error"], rel=1e-4)
+        assert not name or figure.method.endswith(f"of split `{split}`")
 
 
 def test_bounds_of_splits_are_from_as_many_draws(monkeypatch):

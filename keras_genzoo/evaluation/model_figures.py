@@ -103,10 +103,10 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
 def reference_figures(real, training, features, num_images=None):
     """The distances of training images to other real ones, to read those of samples by.
 
-    They are no floor. Like any Frechet distance they fall as either set grows, and one draw of few images is far from
-    another: with all 360 test images of `digits`, over 40 draws of training images, their mean is 1.67 and their
-    standard deviation 0.32 at 360 of them, 1.29 and 0.12 at 1,000. Nor do they tend to 0, as the test set stays finite,
-    and since a classifier that learned from training images tells them from others: samples of a model may lie nearer.
+    They are no floor: samples may lie nearer. A Frechet distance falls as either set grows, and in a draw of few images
+    classes come unequally often, unlike in samples of a conditional model. Measured against the 360 test images of
+    `digits`, mean and standard deviation over draws: 360 training images 1.46 +- 0.31, 1,000 of them 1.12 +- 0.09, 360 in
+    equal classes 0.98 +- 0.08; 360 samples of `cgan_digits` 1.24 +- 0.11.
 
     Args:
         real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
