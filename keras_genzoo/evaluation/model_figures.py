@@ -105,8 +105,8 @@ def reference_figures(real, training, features, num_images=None):
 
     They are no floor: samples may lie nearer. A Frechet distance falls as either set grows, and in a draw of few images
     classes come unequally often, unlike in samples of a conditional model. Measured against the 360 test images of
-    `digits`, mean and standard deviation over draws: 360 training images 1.46 +- 0.31, 1,000 of them 1.12 +- 0.09, 360 in
-    equal classes 0.98 +- 0.08; 360 samples of `cgan_digits` 1.24 +- 0.11.
+    `digits`, mean and standard deviation over draws: 360 training images 1.46 +- 0.31, 1,000 of them 1.12 +- 0.09, 360
+    in equal classes 0.98 +- 0.08; 360 samples of `cgan_digits` 1.24 +- 0.11.
 
     Args:
         real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
