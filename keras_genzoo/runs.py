@@ -1,7 +1,7 @@
 """A run: one recipe trained in one folder, which can be killed at any time and resumed.
 
 run.json                the settings
-history.csv             the metrics of each epoch
+history.csv             the metrics of each epoch; those named val_ are of the validation split
 pictures/               samples after each epoch, always from the same noise (models that sample, here and below)
 samples.png             samples of the finished model
 reconstructions.png     test images, and below each its reconstruction (models that encode)

@@ -62,9 +62,10 @@ def splits(name, validation_percent=10):
     """The splits of a set to train on, to make choices by (epochs, settings) and to measure on, without a shared image.
 
     A set with a split `"validation"` keeps it. Of others the last part of the training split is held out, by position:
-    TFDS shuffled most sets, `"mnist"` and `"fashion_mnist"` among them, when it prepared them. `"digits"` lie in the
-    order of the 14 sheets they were written on, so the last part is of the last one or two, whose writers' hands
-    training sees little of; test images are of every sheet.
+    TFDS shuffled most sets, `"mnist"` and `"fashion_mnist"` among them, when it prepared them. `"digits"` lie sheet by
+    sheet (their labels repeat one order of about 130, fourteen times), so the last part is of the last one or two, of a
+    hand that training may not have seen, while test images are of every sheet: `classifier_digits` reads 96.5% of the
+    one and 98.9% of the other.
 
     Args:
         name: see `load`.
