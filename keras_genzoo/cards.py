@@ -6,12 +6,10 @@ Nothing here imports TensorFlow.
 from keras_genzoo.figure import Figure
 
 _DATA = {
-    "digits": "`digits` (scikit-learn's `load_digits`), 8x8 pixels: 1,437 images to train on, 360 to measure by",
-    "mnist": "MNIST (LeCun et al. 1998), by TFDS `mnist`: 60,000 images to train on, 10,000 to measure by",
-    "fashion_mnist": "Fashion-MNIST (Xiao et al. 2017), by TFDS `fashion_mnist`: 60,000 images to train on, 10,000 to "
-    "measure by",
-    "binarized_mnist": "statically binarised MNIST (Salakhutdinov and Murray 2008), by TFDS `binarized_mnist`: 50,000 "
-    "images to train on, 10,000 to measure by",
+    "digits": "`digits` (scikit-learn's `load_digits`), 8x8 pixels",
+    "mnist": "MNIST (LeCun et al. 1998), by TFDS `mnist`",
+    "fashion_mnist": "Fashion-MNIST (Xiao et al. 2017), by TFDS `fashion_mnist`",
+    "binarized_mnist": "statically binarised MNIST (Salakhutdinov and Murray 2008), by TFDS `binarized_mnist`",
 }
 _BITS = {
     "stochastic": "; each pixel is drawn as a bit with its grey level as probability, afresh each epoch (dynamic "
@@ -21,12 +19,20 @@ _BITS = {
 }
 
 
-def data_text(dataset, binarize):
-    """Of a data set by name: what it is, its splits, and how its pixels are made bits."""
-    return (
-        _DATA.get(dataset, f"TFDS `{dataset}`: the training split to train on, the test split to measure by")
-        + _BITS[binarize]
-    )
+_PURPOSES = {"train": "to train on", "validation": "to validate by", "test": "to measure by"}
+
+
+def data_text(dataset, binarize, splits):
+    """Of a data set by name: what it is, its splits, and how its pixels are made bits.
+
+    Args:
+        dataset: str.
+        binarize: see `data.load`.
+        splits: dict of `"train"`, `"validation"` (where one was held out) and `"test"` to the name of the split and the
+            number of its images.
+    """
+    parts = [f"{n:,} images {_PURPOSES[purpose]} (`{split}`)" for purpose, (split, n) in splits.items()]
+    return f"{_DATA.get(dataset, f'TFDS `{dataset}`')}: {', '.join(parts)}{_BITS[binarize]}"
 
 
 def card(name, facts):
@@ -53,7 +59,7 @@ def card(name, facts):
             ("wall time", f"{_duration(facts['seconds'])} on {facts['hardware']}"),
             ("licence of the weights", facts["licence"]),
         ),
-        f"## Figures\n\nMeasured in float32; `genzoo evaluate {name}` measures them again.",
+        f"## Figures\n\nMeasured in float32; `genzoo evaluate {name}` measures them again.{_chosen(facts)}",
         _table(
             ("figure", "value", "images", "how"),
             *((figure.label, figure.amount.strip(), figure.counts, figure.method) for figure in figures),
@@ -62,6 +68,21 @@ def card(name, facts):
         facts["limits"] and f"## Limits\n\n{facts['limits']}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _chosen(facts):
+    """What a reader of the test figures must know of how the model came to be."""
+    text = ""
+    if facts["chosen_on"] == "test":
+        text += (
+            " The recipe's epochs and settings were chosen by curves of the test split, which flatters figures on it."
+        )
+    if facts.get("validation_split") is None:
+        text += (
+            " The model was trained on the whole training split; since then recipes hold out a part of it to validate "
+            "by, so that the command above trains on fewer images."
+        )
+    return text
 
 
 def _usage(name, facts):

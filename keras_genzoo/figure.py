@@ -5,6 +5,7 @@ Nothing here imports TensorFlow, so that the figures of presets can be listed at
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,23 @@ class Figure:
         return f"{value:9.{digits}f}" + (f" +- {error:.{digits}f}" if error >= 0 else "") + unit
 
     def __str__(self):
-        return f"{self.label:22} {self.amount} ({self.counts}; {self.method})"
+        return f"{self.label:32} {self.amount} ({self.counts}; {self.method})"
+
+
+class Measurement(NamedTuple):
+    """A figure that a model can be measured by, before it has a value.
+
+    Attributes:
+        name: str, as of the `Figure`.
+        unit: str, as of the `Figure`.
+        method: str, as of the `Figure`.
+        metrics: tuple of str, the metrics of `evaluate` whose sum is the value.
+    """
+
+    name: str
+    unit: str
+    method: str
+    metrics: tuple[str, ...]
 
 
 def _digits(value, num_significant):

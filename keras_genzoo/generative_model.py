@@ -8,6 +8,7 @@ import tensorflow as tf
 import keras_genzoo
 from keras_genzoo import conversion, distributions, inputs, presets, serving
 from keras_genzoo import images as image_convention
+from keras_genzoo.figure import Measurement
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -35,6 +36,9 @@ class GenerativeModel(keras.Model):
 
     metric_names = ("loss",)  # what `train_step` and `test_step` report, each the mean over examples
     condition_dim = None  # a model that has it takes vectors of so many numbers as its labels
+    num_levels = None  # of a pixel, for a model of discrete images: their bits per dimension compare
+    log_prob_is_exact = None  # True for an exact `log_prob`, False for a bound from draws, None for a model without
+    samples_are_means = False  # whether samples are the means of pixels, grey where the images trained on were bits
 
     def __init__(self, image_shape, num_classes=None, **kwargs):
         super().__init__(**kwargs)
@@ -173,6 +177,11 @@ class GenerativeModel(keras.Model):
         refused with `FileExistsError`.
         """
         presets.save(self, path)
+
+    @property
+    def measurements(self):
+        """tuple of `Measurement`: what its metrics say of a data set; empty where `log_prob` says it all."""
+        return tuple(Measurement(name, "", "mean over the data set", (name,)) for name in self.metric_names)
 
     # ---- data ----
 

@@ -1,7 +1,7 @@
 """A run: one recipe trained in one folder, which can be killed at any time and resumed as if it had never stopped.
 
 run.json                the settings
-history.csv             the metrics of each epoch
+history.csv             the metrics of each epoch; those named val_ are of the validation split
 pictures/               samples after each epoch, always from the same noise (models that sample, here and below)
 samples.png             samples of the finished model
 reconstructions.png     test images, and below each its reconstruction (models that encode)
@@ -27,6 +27,7 @@ from keras_genzoo import backup, callbacks, cards, data, evaluation, files, imag
 from keras_genzoo.evaluation import model_figures
 
 PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
+_DRAWS_BY_SPLIT = 100  # most draws of the bound by which splits are compared, to save time
 
 
 def train(recipe_name, output, overrides, resume=False, overwrite=False, report=print):
@@ -77,7 +78,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         steps_per_epoch=steps,
         epochs=settings["epochs"],
         initial_epoch=finished,
-        validation_data=_with_fixed_bits(load_split(recipe, settings, "test"), recipe),
+        validation_data=_with_fixed_bits(load_split(recipe, settings, "validation"), recipe),
         callbacks=[
             *([callbacks.SampleGrid(output / "pictures")] if hasattr(model, "sample") else []),
             callbacks.TimedCSVLogger(history, append=finished > 0),
@@ -94,15 +95,23 @@ def compile_model(model, recipe, num_steps=1):
 
 
 def load_split(recipe, settings, split, **options):
-    """A split of the run's data set: the training split shuffled, others in order, both from the run's seed."""
+    """`"train"`, shuffled, `"validation"` or `"test"`, in order, of the run's data set; all from the run's seed."""
     return data.load(
         settings["dataset"],
-        split,
+        _splits(settings)[split],
         batch_size=settings["batch_size"],
-        shuffle=split == "train",
         seed=settings["seed"],
-        **{**recipe.data_options, **options},
+        **{"shuffle": split == "train", **recipe.data_options, **options},
     )
+
+
+def _splits(settings):
+    """The splits of a run, see `data.splits`; runs from before any was held out validated on the test split."""
+    return {
+        "train": settings.get("train_split", "train"),
+        "validation": settings.get("validation_split") or "test",
+        "test": "test",
+    }
 
 
 def _with_fixed_bits(dataset, recipe):
@@ -126,7 +135,7 @@ def resolve(preset_or_run):
 
 
 def measure(model, recipe, settings, features, num_samples=None, num_importance_samples=None):
-    """The figures that fit a model, on the test split of a run's data set.
+    """The figures that fit a model, on the test split of a run's data set; its likelihood on the other splits too.
 
     Args:
         model: a compiled `GenerativeModel` or `Classifier`.
@@ -149,28 +158,46 @@ def measure(model, recipe, settings, features, num_samples=None, num_importance_
     figures = model_figures.metric_figures(model, test_set)
     num_importance_samples = num_importance_samples or recipe.num_importance_samples
     figures |= model_figures.likelihood_figures(model, test_set, num_importance_samples)
+    figures |= _likelihoods_by_split(model, recipe, settings, num_importance_samples)
     if compares:
         # A VAE trained on bits draws their means, grey levels; an autoregressive model draws bits.
-        draws_levels = hasattr(model, "num_levels")
-        levels = {} if draws_levels else {"binarize": None}
+        levels = {"binarize": None} if model.samples_are_means else {}
         real = load_split(recipe, settings, "test", **levels)
         judge = evaluation.default_features(settings["dataset"])
         judge = judge if judge in presets.list_presets() else None
         note = ""
         if recipe.data_options.get("binarize"):
-            note = ", images in bits" if draws_levels else ", images in grey levels"
+            note = ", images in grey levels" if model.samples_are_means else ", images in bits"
         training = load_split(recipe, settings, "train", **levels)
         sampled = evaluation.sample_figures(model, real, features, num_samples, judge)
-        sampled |= evaluation.floor_figures(real, training, features, num_samples)
+        sampled |= evaluation.reference_figures(real, training, features, num_samples)
         for name, figure in sampled.items():
             figures[name] = dataclasses.replace(figure, method=figure.method + note)
+    return figures
+
+
+def _likelihoods_by_split(model, recipe, settings, num_importance_samples):
+    """How likely images are that were trained on and held out; test ones beside them, where their bound is another."""
+    names = ["train"] + ["validation"] * (settings.get("validation_split") is not None)
+    if not model.log_prob_is_exact and num_importance_samples and num_importance_samples > _DRAWS_BY_SPLIT:
+        num_importance_samples = _DRAWS_BY_SPLIT
+        names.append("test")
+    figures = {}
+    for name in names:
+        images = load_split(recipe, settings, name, shuffle=False)
+        images = images.unbatch().take(model_figures.MOST_IMAGES).batch(settings["batch_size"])
+        for figure in model_figures.likelihood_figures(model, images, num_importance_samples).values():
+            if figure.unit == "nats":
+                method = f"{figure.method}, the first {figure.num_examples:,} of split `{_splits(settings)[name]}`"
+                figure = dataclasses.replace(figure, name=f"{name}_{figure.name}", method=method)
+                figures[figure.name] = figure
     return figures
 
 
 def format_figures(figures, published):
     """A line for each figure, with its n and method, and for each to compare with, with its source."""
     lines = [str(figure) for figure in figures.values()]
-    lines += [f"{'to compare with':22} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
+    lines += [f"{'to compare with':32} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
     return "\n".join(lines)
 
 
@@ -196,7 +223,9 @@ def _settings(recipe_name, recipe, output, overrides, resume, overwrite):
         raise FileNotFoundError(
             f"output {str(output)!r} holds no run to resume; name its folder with --output, or leave out --resume."
         )
-    return {**_defaults(recipe_name, recipe), **given}
+    settings = {**_defaults(recipe_name, recipe), **given}
+    splits = data.splits(settings["dataset"], recipe.validation_percent)
+    return {**settings, "train_split": splits["train"], "validation_split": splits["validation"]}
 
 
 def _is_finished(output, num_epochs):
@@ -277,14 +306,20 @@ def _finish(model, recipe, settings, output, report):
 def _facts(model, recipe, settings, output, figures):
     """What the metadata of a run's preset say of it, beside what those of every preset do."""
     defaults = _defaults(settings["recipe"], recipe)
-    options = [f"--{key.replace('_', '-')} {value}" for key, value in settings.items() if value != defaults[key]]
+    changed = {key: value for key, value in settings.items() if key in defaults and value != defaults[key]}
+    options = [f"--{key.replace('_', '-')} {value}" for key, value in changed.items()]
     with (output / "history.csv").open() as file:
         seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     return {
         "description": recipe.description,
         "command": " ".join(["genzoo train", settings["recipe"], *options]),
         **settings,
-        "data": cards.data_text(settings["dataset"], recipe.data_options.get("binarize")),
+        "chosen_on": recipe.chosen_on,
+        "data": cards.data_text(
+            settings["dataset"],
+            recipe.data_options.get("binarize"),
+            {name: (split, data.num_images(settings["dataset"], split)) for name, split in _splits(settings).items()},
+        ),
         "image_shape": model.image_shape,
         "num_classes": model.num_classes,
         "seconds": round(seconds),

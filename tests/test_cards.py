@@ -50,7 +50,10 @@ FACTS = {
     "dataset": "things",
     "epochs": 3,
     "batch_size": 16,
-    "data": cards.data_text("things", "stochastic"),
+    "train_split": "train[:90%]",
+    "validation_split": "train[90%:]",
+    "chosen_on": "validation",
+    "data": cards.data_text("things", "stochastic", {"train": ("train[:90%]", 4500), "test": ("test", 300)}),
     "image_shape": [4, 4, 1],
     "num_classes": None,
     "seconds": 5400,
@@ -69,7 +72,8 @@ def test_card_by_hand():
     assert card.startswith("# vae_things\n\nA VAE of things.\n\n![Samples of vae_things](samples.png)\n\n```python\n")
     assert "images = model.sample(64, seed=0)  # float32 (64, 4, 4, 1) in [0, 1]" in card
     assert "| wall time | 90 minutes on 2 CPU cores |" in card
-    assert "dynamic binarisation" in card and "TFDS `things`" in card
+    assert "dynamic binarisation" in card
+    assert "TFDS `things`: 4,500 images to train on (`train[:90%]`), 300 images to measure by (`test`); each" in card
     assert "| log likelihood bound | -1.25 nats | n=7 images | -log p(x\\|z) |" in card  # a bar would end the cell
     assert "| 1.00 | nats | A paper |" in card
     assert "Limits" not in card

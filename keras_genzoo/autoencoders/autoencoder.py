@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
 from keras_genzoo.distributions import tfd
+from keras_genzoo.figure import Measurement
 
 _MOMENTUM = 0.99  # of the running moments of the codes, as BatchNormalization's
 _JITTER = 1e-4  # variance added to each dimension of the codes, so that unused ones keep the covariance positive
@@ -54,6 +55,10 @@ class Autoencoder(EncoderDecoder):
         )
         self.moment_steps = self.add_weight(name="moment_steps", shape=(), initializer="zeros", dtype="int64", **moment)
         self.build()
+
+    @property
+    def measurements(self):
+        return (Measurement("loss", "nats", "-log p(x|z) at the code of x", ("loss",)),)
 
     def corrupt(self, clean):
         """What the encoder sees in training: here the image itself."""

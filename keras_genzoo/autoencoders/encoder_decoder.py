@@ -24,6 +24,8 @@ class EncoderDecoder(LatentVariableModel):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
+    samples_are_means = True
+
     def __init__(
         self,
         image_shape,
@@ -61,6 +63,11 @@ class EncoderDecoder(LatentVariableModel):
     def compile(self, optimizer=None, **kwargs):
         """Compiles with any Keras optimiser; by default Adam at 1e-3."""
         super().compile(optimizer or keras.optimizers.Adam(1e-3), **kwargs)
+
+    @property
+    def num_levels(self):
+        """int or None: grey levels of the images, where the likelihood is one of levels."""
+        return 256 if self.likelihood_family == "quantized_logistic" else None
 
     # ---- networks ----
 

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from keras_genzoo import distributions, serving
 from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
+from keras_genzoo.figure import Measurement
 from keras_genzoo.inputs import positive_integers, stateless_seed
 
 _VALUES_AT_ONCE = 2**20  # float32 numbers of one layer that `log_prob` holds at a time: 4 MiB, near to a cache
@@ -52,6 +53,7 @@ class VAE(EncoderDecoder):
     """
 
     metric_names = ("loss", "reconstruction", "kl")
+    log_prob_is_exact = False
 
     def __init__(
         self,
@@ -100,6 +102,13 @@ class VAE(EncoderDecoder):
             "num_prior_components": self.num_prior_components,
             "kl_warmup_steps": self.kl_warmup_steps,
         }
+
+    @property
+    def measurements(self):
+        k = self.num_importance_samples
+        draws = "one draw" if k == 1 else f"mean of {k} draws"
+        method = f"-E_q log p(x|z) + KL(q(z|x) || p(z)), {draws} an image"
+        return (Measurement("negative_elbo", "nats", method, ("reconstruction", "kl")),)
 
     # ---- objective ----
 

@@ -41,6 +41,8 @@ class AutoregressiveModel(GenerativeModel):
     """
 
     metric_names = ("loss", "bits_per_dim")
+    measurements = ()  # its loss is the exact likelihood
+    log_prob_is_exact = True
 
     def __init__(
         self, image_shape, num_levels=2, num_classes=None, condition_dim=None, likelihood="categorical", **kwargs

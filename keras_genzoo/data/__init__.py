@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 _SHUFFLE_BYTES = 2**28  # of decoded images held to shuffle from: a set of any size trains in constant memory
+_NUM_DIGITS = 1797
 _BITS_AS_0_1 = ("binarized_mnist",)  # TFDS sets whose uint8 images hold 0 and 1 instead of 0 and 255
 
 
@@ -26,7 +27,8 @@ def load(
     Args:
         name: `"digits"` (1,797 handwritten 8x8 digits, through scikit-learn; every fifth is the test split) or
             the name of a TFDS image set such as `"mnist"`; `"binarized_mnist"` is the static benchmark.
-        split: str, `"train"`, `"test"` or whatever TFDS understands, such as `"train[:10%]"`.
+        split: str, `"train"`, `"test"` or whatever else TFDS understands, such as `"train[:10%]"` or `"train[-100:]"`;
+            `splits` gives those to train on, to make choices by and to measure on.
         batch_size: int; the last batch may be smaller.
         image_size: int or `(height, width)` to resize to (bilinear, antialiased), None to leave as is.
         labels: bool, True for batches `(images, labels)`.
@@ -54,6 +56,35 @@ def load(
     if image_size is None and not spec["image"].shape.is_fully_defined():
         raise ValueError(f"images of {name!r} differ in size, {spec['image'].shape}; pass `image_size` to resize them.")
     return _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, name in _BITS_AS_0_1)
+
+
+def splits(name, validation_percent=10):
+    """The splits of a set to train on, to make choices by (epochs, settings) and to measure on, without a shared image.
+
+    A set with a split `"validation"` keeps it. Of others the last part of the training split is held out, by position:
+    TFDS shuffled most sets, `"mnist"` and `"fashion_mnist"` among them, when it prepared them. `"digits"` lie sheet by
+    sheet (their labels repeat one order of about 130, fourteen times), so the last part is of the last one or two, of a
+    hand that training may not have seen, while test images are of every sheet: `classifier_digits` reads 96.5% of the
+    one and 98.9% of the other.
+
+    Args:
+        name: see `load`.
+        validation_percent: int in 1..99, of the training split, to hold out where the set has no validation split.
+
+    Returns:
+        dict of `"train"`, `"validation"` and `"test"` to a `split` for `load`.
+    """
+    if not isinstance(validation_percent, int) or not 1 <= validation_percent <= 99:
+        raise ValueError(f"`validation_percent` must be an integer from 1 to 99; got {validation_percent!r}.")
+    if name != "digits" and "validation" in _tfds_builder(name).info.splits:
+        return {"train": "train", "validation": "validation", "test": "test"}
+    kept = 100 - validation_percent
+    return {"train": f"train[:{kept}%]", "validation": f"train[{kept}%:]", "test": "test"}
+
+
+def num_images(name, split):
+    """int: images of a split, see `load`; ValueError for an unknown one."""
+    return len(_digits_indices(split)) if name == "digits" else _tfds_builder(name).info.splits[split].num_examples
 
 
 def _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, bits):
@@ -92,15 +123,31 @@ def _digits(split):
 
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype("uint8")[..., None]
-    is_test = np.arange(len(images)) % 5 == 0
-    splits = {"train": ~is_test, "test": is_test}
-    if split not in splits:
-        raise ValueError(f"`split` of 'digits' must be 'train' or 'test'; got {split!r}.")
-    chosen = splits[split]
+    chosen = _digits_indices(split)
     return tf.data.Dataset.from_tensor_slices({"image": images[chosen], "label": digits.target[chosen]})
 
 
-def _tfds(name, split, shuffle, seed):
+def _digits_indices(split):
+    """Positions in the set `(n,)` of a split, which is said as TFDS has it."""
+    import tensorflow_datasets as tfds
+
+    is_test = np.arange(_NUM_DIGITS) % 5 == 0
+    indices = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+    infos = {
+        name: tfds.core.SplitInfo(name=name, shard_lengths=[len(chosen)], num_bytes=0)
+        for name, chosen in indices.items()
+    }
+    try:
+        slices = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
+    except ValueError as error:
+        raise ValueError(
+            f"`split` of 'digits' must be 'train' or 'test', or a part such as 'train[:90%]'; got {split!r}: {error}"
+        ) from None
+    return np.concatenate([indices[part.splitname][part.from_ : part.to] for part in slices])
+
+
+def _tfds_builder(name):
+    """The builder of a TFDS set, prepared."""
     import tensorflow_datasets as tfds
 
     known = tfds.list_builders(with_community_datasets=False)
@@ -118,6 +165,13 @@ def _tfds(name, split, shuffle, seed):
                 f"be downloaded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}). With a "
                 f"network, `tfds build {name}` gets it; where it is prepared already, set TFDS_DATA_DIR to its folder."
             ) from error
+    return builder
+
+
+def _tfds(name, split, shuffle, seed):
+    import tensorflow_datasets as tfds
+
+    builder = _tfds_builder(name)
     features = builder.info.features
     if "image" not in features:
         raise ValueError(f"data set {name!r} has no feature 'image', only {', '.join(features)}; images are needed.")

@@ -6,7 +6,7 @@ from keras_genzoo.evaluation.features import FeatureSpace, default_features, fea
 from keras_genzoo.evaluation.frechet import FrechetDistance, frechet_distance
 from keras_genzoo.evaluation.kernel import KernelDistance, kernel_distance
 from keras_genzoo.evaluation.likelihood import log_likelihood
-from keras_genzoo.evaluation.model_figures import floor_figures, sample_figures
+from keras_genzoo.evaluation.model_figures import reference_figures, sample_figures
 from keras_genzoo.evaluation.neighborhoods import PrecisionRecall, precision_recall
 from keras_genzoo.figure import Figure
 
@@ -22,10 +22,10 @@ __all__ = [
     "classifier_agreement",
     "default_features",
     "feature_space",
-    "floor_figures",
     "frechet_distance",
     "kernel_distance",
     "log_likelihood",
     "precision_recall",
+    "reference_figures",
     "sample_figures",
 ]

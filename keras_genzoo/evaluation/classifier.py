@@ -12,6 +12,7 @@ from keras import layers
 
 from keras_genzoo import images as image_convention
 from keras_genzoo import inputs, presets
+from keras_genzoo.figure import Measurement
 
 _WIDTHS = (16, 32, 64, 64, 96)  # filters of the convolutions; the last is the number of features
 _STRIDES = (1, 2, 1, 2, 1)
@@ -31,6 +32,9 @@ class Classifier(keras.Model):
         flip: bool, True to mirror half of the images from left to right in training.
         **kwargs: `name`, `dtype`, `trainable`.
     """
+
+    measurements = (Measurement("accuracy", "share", "images whose class has the largest score", ("accuracy",)),)
+    log_prob_is_exact = None  # it has no likelihood of images
 
     def __init__(self, image_shape, num_classes=10, max_shift=0, flip=False, **kwargs):
         super().__init__(autocast=False, **kwargs)  # `call` converts images itself

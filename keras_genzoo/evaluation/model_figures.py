@@ -1,7 +1,6 @@
 """The figures that fit a model: of its objective, of its likelihood, of its samples."""
 
 import dataclasses
-import inspect
 import math
 
 import numpy as np
@@ -31,24 +30,16 @@ def metric_figures(model, dataset):
     Returns:
         dict, name to `Figure`.
     """
-    if hasattr(model, "num_levels"):
-        return {}  # its loss is the exact likelihood, which `likelihood_figures` measures with an error
+    if not model.measurements:
+        return {}
     n = sum(len(inputs.split_batch(batch)[0]) for batch in dataset)
     metrics = model.evaluate(dataset, return_dict=True)
-    if "accuracy" in metrics:
-        share = metrics["accuracy"]
-        error = math.sqrt(share * (1 - share) / n)
-        method = "images whose class has the largest score"
-        figures = [Figure("accuracy", share, "share", n, method, standard_error=error)]
-    elif "kl" in metrics:
-        value = metrics["reconstruction"] + metrics["kl"]
-        method = "-E_q log p(x|z) + KL(q(z|x) || p(z)), one draw an image"
-        figures = [Figure("negative_elbo", value, "nats", n, method)]
-    elif hasattr(model, "likelihood"):
-        figures = [Figure("loss", metrics["loss"], "nats", n, "-log p(x|z) at the code of x")]
-    else:
-        figures = [Figure(name, metrics[name], "", n, "mean over the test split") for name in model.metric_names]
-    return {figure.name: figure for figure in figures}
+    figures = {}
+    for name, unit, method, terms in model.measurements:
+        value = sum(metrics[term] for term in terms)
+        error = math.sqrt(value * (1 - value) / n) if unit == "share" else None  # of a proportion
+        figures[name] = Figure(name, value, unit, n, method, standard_error=error)
+    return figures
 
 
 def likelihood_figures(model, dataset, num_importance_samples=None):
@@ -62,21 +53,18 @@ def likelihood_figures(model, dataset, num_importance_samples=None):
     Returns:
         dict, name to `Figure`.
     """
-    if not hasattr(model, "log_prob"):
+    if model.log_prob_is_exact is None or (not model.log_prob_is_exact and num_importance_samples is None):
         return {}
     name, method, options = "log_likelihood", "exact", {}
-    if hasattr(model, "num_levels"):
-        method += f", images of {model.num_levels} levels"
-    if "num_importance_samples" in inspect.signature(model.log_prob).parameters:
-        if num_importance_samples is None:
-            return {}
+    if not model.log_prob_is_exact:
         name, method = "log_likelihood_bound", f"importance-weighted bound, {num_importance_samples} samples"
         options = {"num_importance_samples": num_importance_samples, "seed": 0}
+    if model.num_levels:
+        method += f", images of {model.num_levels} levels"
     result = log_likelihood(model, dataset, verbose=1, **options)
     n, error = result["num_examples"], result["standard_error"]
     figures = {name: Figure(name, result["log_likelihood"], "nats", n, method, standard_error=error)}
-    is_discrete = hasattr(model, "num_levels") or getattr(model, "likelihood_family", None) == "quantized_logistic"
-    if is_discrete:
+    if model.num_levels:
         figures["bits_per_dim"] = Figure("bits_per_dim", result["bits_per_dim"], "bits/dim", n, "from the line above")
     return figures
 
@@ -112,8 +100,13 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
     }
 
 
-def floor_figures(real, training, features, num_images=None):
-    """The distances of training images to other real ones: what samples of a perfect model would be measured at.
+def reference_figures(real, training, features, num_images=None):
+    """The distances of training images to other real ones, to read those of samples by.
+
+    They are no floor: samples may lie nearer. A Frechet distance falls as either set grows, and in a draw of few images
+    classes come unequally often, unlike in samples of a conditional model. Measured against the 360 test images of
+    `digits`, mean and standard deviation over draws: 360 training images 1.46 +- 0.31, 1,000 of them 1.12 +- 0.09, 360
+    in equal classes 0.98 +- 0.08; 360 samples of `cgan_digits` 1.24 +- 0.11.
 
     Args:
         real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
@@ -129,8 +122,8 @@ def floor_figures(real, training, features, num_images=None):
     training = _first_images(training)[: num_images or len(real)]
     figures = compare(_distances(space, min(len(real), len(training))), real, training, verbose=1).values()
     return {
-        f"{figure.name}_floor": dataclasses.replace(
-            figure, name=f"{figure.name}_floor", method=f"{figure.method}, training images instead of samples"
+        f"{figure.name}_reference": dataclasses.replace(
+            figure, name=f"{figure.name}_reference", method=f"{figure.method}, training images instead of samples"
         )
         for figure in figures
     }

@@ -17,6 +17,7 @@ def _classifier(dataset, subject, kind, epochs, arguments, limits=""):
             "optimizer": Optimizer("AdamW", learning_rate=2e-3, cosine_decay=True, arguments={"weight_decay": 0.05})
         },
         epochs=epochs,
+        chosen_on="test",
         limits=(
             "Distances in its features compare only with distances in these features, at the same n. One network, "
             "from one seed; trained on centred images, light on dark, it says nothing of others." + limits

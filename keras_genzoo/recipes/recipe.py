@@ -78,6 +78,9 @@ class Recipe:
         optimizers: argument of `compile` -> `Optimizer`.
         regularizer: of a discriminator; by default the model's.
         epochs: int.
+        validation_percent: int, of the training split, held out to make choices by; see `data.splits`.
+        chosen_on: `"validation"`, or `"test"` where epochs and settings were chosen by the test split, which the card
+            then says.
         batch_size: int.
         num_importance_samples: int, draws of the likelihood bound reported on the test split; None for models
             without one.
@@ -90,6 +93,8 @@ class Recipe:
     dataset: str
     epochs: int
     batch_size: int = 128
+    validation_percent: int = 10
+    chosen_on: str = "validation"
     arguments: dict[str, Any] = field(default_factory=dict)
     data_options: dict[str, Any] = field(default_factory=dict)
     optimizers: dict[str, Optimizer] = field(default_factory=lambda: {"optimizer": Optimizer()})

@@ -22,6 +22,48 @@ def test_digits_are_the_real_ones_and_the_splits_are_disjoint():
     assert not {image.tobytes() for image in train} & {image.tobytes() for image in test}
 
 
+def test_parts_of_digits_are_those_of_their_arrays():
+    train = all_images(data.load("digits", shuffle=False))
+    for split, expected in {
+        "train[:90%]": train[:1293],
+        "train[90%:]": train[1293:],
+        "train[-144:]": train[-144:],
+        "train[100:200]": train[100:200],
+    }.items():
+        np.testing.assert_array_equal(all_images(data.load("digits", split, shuffle=False)), expected)
+        assert data.num_images("digits", split) == len(expected)
+    assert data.num_images("digits", "train+test") == 1797
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    {
+        "digits": (1293, 144, 360),
+        "mnist": (54_000, 6_000, 10_000),
+        "binarized_mnist": (50_000, 10_000, 10_000),
+    }.items(),
+)
+def test_splits_share_no_image(name, sizes):
+    if name != "digits":
+        require_tfds(name)
+    splits = data.splits(name)
+    assert list(splits) == ["train", "validation", "test"]
+    assert sizes == tuple(data.num_images(name, split) for split in splits.values())
+    if name == "binarized_mnist":
+        assert splits["train"] == "train" and splits["validation"] == "validation"  # the benchmark's own
+        return
+    images = [all_images(data.load(name, split, 1000, shuffle=False)) for split in splits.values()]
+    assert sizes == tuple(map(len, images))
+    assert len({image.tobytes() for part in images for image in part}) == sum(sizes)  # no two in these sets are equal
+
+
+def test_how_much_is_held_out():
+    assert data.splits("digits", 25)["validation"] == "train[75%:]"
+    for percent in (0, 100, 12.5):
+        with pytest.raises(ValueError, match="`validation_percent` must be an integer from 1 to 99"):
+            data.splits("digits", percent)
+
+
 def test_labels_belong_to_their_images():
     from sklearn.datasets import load_digits
 
@@ -84,7 +126,9 @@ def test_resizes():
     [
         ({"name": "digitz"}, "unknown data set 'digitz'.*digits"),
         ({"name": "mnits"}, "unknown data set 'mnits'.*mnist"),
-        ({"name": "digits", "split": "validation"}, "`split` of 'digits' must be 'train' or 'test'"),
+        ({"name": "digits", "split": "validation"}, "`split` of 'digits' must be 'train' or 'test'.*'validation'"),
+        ({"name": "digits", "split": "train[:1500]"}, "`split` of 'digits' must be .*'train.:1500.'.*1437 examples"),
+        ({"name": "digits", "split": "train[3]"}, "`split` of 'digits' must be .* a part such as 'train.:90%.'"),
         ({"name": "digits", "binarize": "dynamic"}, "`binarize` must be"),
         ({"name": "digits", "batch_size": 0}, "`batch_size`"),
     ],

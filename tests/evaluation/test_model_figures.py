@@ -9,9 +9,9 @@ from keras_genzoo.evaluation import (
     Classifier,
     class_imbalance,
     classifier_agreement,
-    floor_figures,
     frechet_distance,
     model_figures,
+    reference_figures,
     sample_figures,
 )
 
@@ -63,21 +63,18 @@ def test_the_first_images_of_a_large_set(test_set, monkeypatch):
         sample_figures(gz.VAE((8, 8, 1), 4), test_set.take(0), "classifier_digits")
 
 
-def test_floor(test_set, images):
+def test_distances_of_training_images(test_set, images):
     training = gz.data.load("digits", batch_size=100, seed=0)
     first = np.concatenate(list(training.as_numpy_iterator()))[:50]
-    figures = floor_figures(test_set, gz.data.load("digits", batch_size=100, seed=0), "classifier_digits", 50)
-    assert set(figures) == {"frechet_distance_floor", "kernel_distance_floor"}
+    figures = reference_figures(test_set, gz.data.load("digits", batch_size=100, seed=0), "classifier_digits", 50)
+    assert set(figures) == {"frechet_distance_reference", "kernel_distance_reference"}
     alone = frechet_distance(images, first, "classifier_digits")
-    assert float(figures["frechet_distance_floor"]) == pytest.approx(float(alone), rel=1e-4)
-    assert (figures["frechet_distance_floor"].num_examples, figures["frechet_distance_floor"].num_generated) == (
-        360,
-        50,
-    )
-    assert "10 blocks of 5," in figures["kernel_distance_floor"].method
+    assert float(figures["frechet_distance_reference"]) == pytest.approx(float(alone), rel=1e-4)
+    assert "10 blocks of 5," in figures["kernel_distance_reference"].method
     for name, figure in figures.items():
         assert figure.name == name and "training images instead of samples" in figure.method
-    assert float(floor_figures(test_set, training, "classifier_digits")["frechet_distance_floor"]) < 3
+        assert (figure.num_examples, figure.num_generated) == {"f": (360, 50), "k": (50, 50)}[name[0]]
+    assert float(reference_figures(test_set, training, "classifier_digits")["frechet_distance_reference"]) < 3
 
 
 def evaluated(model, test_set):
@@ -97,11 +94,24 @@ def test_metrics_of_a_classifier(test_set):
 def test_metrics_of_autoencoders_are_nats_and_those_of_players_are_not(test_set):
     metrics, figures = evaluated(gz.Autoencoder((8, 8, 1), 4), test_set)
     assert [(f.name, f.unit, f.value) for f in figures.values()] == [("loss", "nats", pytest.approx(metrics["loss"]))]
-    _, figures = evaluated(gz.VAE((8, 8, 1), 4), test_set)
-    assert [(f.name, f.unit) for f in figures.values()] == [("negative_elbo", "nats")]
     _, figures = evaluated(gz.GAN((8, 8, 1), 4), test_set)
     assert [(f.name, f.unit) for f in figures.values()] == [(name, "") for name in gz.GAN.metric_names]
     assert all(f.num_examples == 360 for f in figures.values())
+
+
+@pytest.mark.parametrize(("k", "draws"), [(1, "one draw an image"), (8, "mean of 8 draws an image")])
+def test_a_vae_says_from_how_many_draws_its_elbo_is(test_set, k, draws):
+    vae = gz.VAE((8, 8, 1), 4, num_importance_samples=k)
+    vae.compile()
+    vae.seed_generator.state.assign([3, 0])
+    metrics = vae.evaluate(test_set, verbose=0, return_dict=True)
+    vae.seed_generator.state.assign([3, 0])
+    (figure,) = model_figures.metric_figures(vae, test_set).values()
+    assert (figure.name, figure.unit, figure.num_examples) == ("negative_elbo", "nats", 360)
+    assert figure.method == f"-E_q log p(x|z) + KL(q(z|x) || p(z)), {draws}"
+    assert figure.value == pytest.approx(metrics["reconstruction"] + metrics["kl"], rel=1e-6)
+    # The bound of several draws is another number, and tighter.
+    assert (figure.value == pytest.approx(metrics["loss"], rel=1e-5)) == (k == 1)
 
 
 def test_likelihoods(test_set):
@@ -109,6 +119,7 @@ def test_likelihoods(test_set):
         """Every bit of an image is a fair coin."""
 
         image_shape = (8, 8, 1)
+        log_prob_is_exact, num_levels = True, None
 
         def unpack(self, data):
             return data[0], None

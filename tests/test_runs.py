@@ -1,0 +1,118 @@
+"""Which images a run trains on, validates by and measures on."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import keras_genzoo as gz
+from keras_genzoo import cards, recipes, runs
+from keras_genzoo.evaluation import log_likelihood
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of two epochs, its recipe, and the images that `fit` was given, by use."""
+    recipe = recipes.Recipe("Autoencoder", "digits", epochs=2, batch_size=50, arguments={"latent_dim": 4})
+    seen, fit = {}, gz.Autoencoder.fit
+
+    def recording_fit(model, x, *args, validation_data, steps_per_epoch, **kwargs):
+        seen["train"] = images_of(x.take(steps_per_epoch))
+        seen["validation"] = images_of(validation_data)
+        return fit(model, x, *args, validation_data=validation_data, steps_per_epoch=steps_per_epoch, **kwargs)
+
+    folder = tmp_path_factory.mktemp("runs") / "autoencoder"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(recipes.RECIPES, "autoencoder_test", recipe)
+        patch.setattr(gz.Autoencoder, "fit", recording_fit)
+        runs.train("autoencoder_test", folder, {}, report=lambda line: None)
+    return folder, recipe, seen
+
+
+def images_of(dataset):
+    return np.concatenate([batch.numpy() for batch in dataset])
+
+
+def split_of_digits(split):
+    return gz.data.load("digits", split, batch_size=50, shuffle=False)
+
+
+def test_fit_trains_and_validates_on_images_that_are_not_test_ones(run):
+    _, _, seen = run
+    keys = {use: {image.tobytes() for image in images} for use, images in seen.items()}
+    test = {image.tobytes() for image in images_of(split_of_digits("test"))}
+    assert {use: len(images) for use, images in keys.items()} == {"train": 1293, "validation": 144}
+    assert not keys["train"] & keys["validation"] and not (keys["train"] | keys["validation"]) & test
+
+
+def test_history_is_of_the_validation_split(run):
+    folder, recipe, _ = run
+    model = gz.Autoencoder.from_preset(folder / "preset")
+    runs.compile_model(model, recipe)
+    loss = {
+        split: model.evaluate(split_of_digits(split), verbose=0, return_dict=True)["loss"]
+        for split in ("train[90%:]", "test")
+    }
+    last = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))[-1]
+    assert float(last["val_loss"]) == pytest.approx(loss["train[90%:]"], rel=1e-5)
+    assert float(last["val_loss"]) != pytest.approx(loss["test"], rel=1e-3)
+
+
+def test_metadata_and_card_say_what_was_held_out(run):
+    folder, _, _ = run
+    facts = json.loads((folder / "preset" / "metadata.json").read_text())
+    assert (facts["train_split"], facts["validation_split"]) == ("train[:90%]", "train[90%:]")
+    card = (folder / "preset" / "README.md").read_text()
+    assert "1,293 images to train on (`train[:90%]`), 144 images to validate by (`train[90%:]`)" in card
+    assert "chosen by curves of the test split" not in card and "whole training split" not in card
+    old = cards.card("autoencoder_test", {**facts, "chosen_on": "test", "validation_split": None})
+    assert "chosen by curves of the test split" in old and "was trained on the whole training split" in old
+
+
+def test_likelihoods_of_three_splits():
+    recipe = recipes.Recipe("PixelCNN", "digits", 1)
+    settings = {"dataset": "digits", "batch_size": 50, "seed": 0, **splits_in_settings("digits")}
+    pixelcnn = gz.PixelCNN((8, 8, 1), num_levels=17, num_filters=4, num_residual_blocks=1)
+    figures = runs.measure(pixelcnn, recipe, settings, features=None)
+    assert list(figures) == ["log_likelihood", "bits_per_dim", "train_log_likelihood", "validation_log_likelihood"]
+    for name, split in {"train_": "train[:90%]", "validation_": "train[90%:]", "": "test"}.items():
+        figure, alone = figures[f"{name}log_likelihood"], log_likelihood(pixelcnn, split_of_digits(split))
+        assert (figure.name, figure.num_examples) == (f"{name}log_likelihood", alone["num_examples"])
+        assert figure.value == pytest.approx(alone["log_likelihood"], rel=1e-6)
+        assert figure.standard_error == pytest.approx(alone["standard_error"], rel=1e-4)
+        assert not name or figure.method.endswith(f"of split `{split}`")
+
+
+def test_bounds_of_splits_are_from_as_many_draws(monkeypatch):
+    monkeypatch.setattr(runs, "_DRAWS_BY_SPLIT", 3)
+    monkeypatch.setattr(runs.model_figures, "MOST_IMAGES", 70)
+    recipe = recipes.Recipe("VAE", "digits", 1, data_options={"binarize": "stochastic"}, num_importance_samples=4)
+    settings = {"dataset": "digits", "batch_size": 50, "seed": 0, **splits_in_settings("digits")}
+    vae = gz.VAE((8, 8, 1), 2)
+    runs.compile_model(vae, recipe)
+    figures = runs.measure(vae, recipe, settings, features=None)
+    draws = {name: f.method.split(", ")[1] for name, f in figures.items() if "log_likelihood" in name}
+    three = dict.fromkeys([f"{split}_log_likelihood_bound" for split in ("train", "validation", "test")], "3 samples")
+    assert draws == {"log_likelihood_bound": "4 samples", **three}
+    assert figures["train_log_likelihood_bound"].method.endswith(", the first 70 of split `train[:90%]`")
+    figures = runs.measure(vae, recipe, settings, features=None, num_importance_samples=3)
+    assert [name for name in figures if "test_" in name] == []  # it would be the first line again
+
+
+def splits_in_settings(dataset):
+    splits = gz.data.splits(dataset)
+    return {"train_split": splits["train"], "validation_split": splits["validation"]}
+
+
+def test_runs_from_before_images_were_held_out_keep_their_splits():
+    recipe = recipes.Recipe("VAE", "digits", 1, num_importance_samples=2)
+    settings = {"dataset": "digits", "batch_size": 50, "seed": 0}
+    assert len(images_of(runs.load_split(recipe, settings, "train"))) == 1437
+    validation = images_of(runs.load_split(recipe, settings, "validation"))
+    np.testing.assert_array_equal(validation, images_of(split_of_digits("test")))
+    vae = gz.VAE((8, 8, 1), 2)
+    runs.compile_model(vae, recipe)
+    figures = runs.measure(vae, recipe, settings, features=None)
+    assert set(figures) == {"negative_elbo", "log_likelihood_bound", "train_log_likelihood_bound"}
+    assert figures["train_log_likelihood_bound"].num_examples == 1437
