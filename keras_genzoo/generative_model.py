@@ -47,7 +47,7 @@ class GenerativeModel(keras.Model):
         if num_classes is not None:
             (self.num_classes,) = inputs.positive_integers("num_classes", [num_classes], 1)
         self.seed_generator = keras.random.SeedGenerator()
-        self.allows_xla = True
+        self._given_jit_compile = "auto"
         self._compiled_updates = {}
         self._default_networks = set()
         self._means = {name: keras.metrics.Mean(name=name) for name in self.metric_names}
@@ -107,10 +107,20 @@ class GenerativeModel(keras.Model):
             if kwargs.get(name) is not None:
                 raise ValueError(f"`{name}` is not an argument of {type(self).__name__}: its objective is its own.")
         super().compile(optimizer=optimizer, **kwargs)
-        self.allows_xla = kwargs.get("jit_compile", "auto") is not False  # Keras makes "auto" False on a CPU
+        self._given_jit_compile = kwargs.get("jit_compile", "auto")
         self._compiled_updates = {}
         if optimizer is not None:
             self.optimizer.build(self.trainable_variables)
+
+    @property
+    def allows_xla(self):
+        """bool: whether XLA may compile what gains by it, updates and samplers; see `compile`."""
+        return self._given_jit_compile is not False
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        # Keras writes down what "auto" came to on this machine: on a CPU False, as if the user had said so.
+        return {**config, "jit_compile": self._given_jit_compile} if config else config
 
     def prepare_optimizer(self, optimizer, variables):
         """An optimiser beside `self.optimizer`, ready for `minimize`: built, and scaling losses where it must.

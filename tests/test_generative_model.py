@@ -67,9 +67,10 @@ def test_what_xla_compiles(monkeypatch):
 
 def test_jit_compile_is_saved(tmp_path):
     for model in (gz.VAE((4, 4, 1), 2), gz.GAN((4, 4, 1), 2)):
-        model.compile(jit_compile=False)
-        model.save(tmp_path / "model.keras")
-        assert not keras.models.load_model(tmp_path / "model.keras").allows_xla
+        for jit_compile in ("auto", False):  # on a CPU Keras makes False of both
+            model.compile(jit_compile=jit_compile)
+            model.save(tmp_path / "model.keras")
+            assert keras.models.load_model(tmp_path / "model.keras").allows_xla is (jit_compile == "auto")
 
 
 def test_a_compiled_update_is_the_plain_one(monkeypatch):
