@@ -24,6 +24,11 @@ _BUILTIN = next(
 # What `genzoo list`, cards and loading read of a preset's metadata.
 _FACTS = ("class_name", "num_parameters", "sha256")
 
+_HANDLES = (
+    "hf://user/repo, hf://user/repo@revision (a tag, branch or commit) or kaggle://user/model/framework/variation, "
+    "which a version may follow (/3)"
+)
+
 
 class classproperty(property):
     """A property read on the class."""
@@ -75,15 +80,17 @@ def _download(handle):
     """The folder into which the hub's own library has put the preset of a handle, or finds it from an earlier time."""
     hub, _, name = handle.partition("://")
     if hub not in ("hf", "kaggle"):
-        raise ValueError(
-            f"unknown hub {hub!r} in `preset` {handle!r}; a handle is hf://user/repo or "
-            "kaggle://user/model/framework/variation."
-        )
+        raise ValueError(f"unknown hub {hub!r} in `preset` {handle!r}; a handle is {_HANDLES}.")
+    name, at, revision = name.partition("@")
+    is_complete = name.count("/") == 1 and bool(revision) == bool(at) if hub == "hf" else not at
+    if not is_complete or not all(name.split("/")):
+        raise ValueError(f"`preset` {handle!r} is no handle of its hub: a handle is {_HANDLES}.")
     try:
         if hub == "hf":
             from huggingface_hub import snapshot_download
 
-            return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, METADATA]))
+            patterns = [CONFIG, WEIGHTS, METADATA]
+            return Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
         from kagglehub import model_download
 
         return Path(model_download(name))

@@ -183,6 +183,27 @@ def test_a_handle_is_fetched_by_its_hub(hubs, saved, handle):
     assert name == handle.split("://")[1]
     if handle.startswith("hf"):
         assert set(options["allow_patterns"]) == {"config.json", "model.weights.h5", "metadata.json"}
+        assert options["revision"] is None
+
+
+@pytest.mark.parametrize("revision", ["v1.0", "refs/pr/1", "0f3d2c1b9a8e7d6c5b4a39281706f5e4d3c2b1a0"])
+def test_a_revision_pins_what_is_fetched(hubs, revision):
+    gz.VAE.from_preset(f"hf://user/repo@{revision}")
+    ((name, options),) = hubs
+    assert (name, options["revision"]) == ("user/repo", revision)
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        "hf://user/repo@", "hf://@main", "hf://user", "hf://user/", "hf://user/repo/file", "hf://", "hf://user@v1/repo",
+        "kaggle://user/repo/keras/small@1", "kaggle://", "kaggle://user//keras",
+    ],
+)  # fmt: skip
+def test_a_handle_that_is_none_is_not_fetched(hubs, handle):
+    with pytest.raises(ValueError, match=r"is no handle of its hub: a handle is .*hf://user/repo@revision"):
+        gz.VAE.from_preset(handle)
+    assert not hubs
 
 
 def test_what_a_hub_lacks_is_one_line(hubs):
