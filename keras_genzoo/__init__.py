@@ -53,6 +53,22 @@ def _import_models():
         __getattr__(name)
 
 
+def _is_command_line():
+    """Whether this process is the command `genzoo` of this distribution, not some program that bears its name."""
+    if sys.orig_argv[1:3] == ["-m", "keras_genzoo.cli"]:
+        return True
+    script = Path(sys.argv[0])
+    if script.stem != "genzoo":
+        return False
+    from importlib import metadata
+
+    try:
+        installed = metadata.files("keras-genzoo") or ()
+    except metadata.PackageNotFoundError:
+        installed = ()
+    return any(Path(file.locate()).resolve() == script.resolve() for file in installed if file.stem == "genzoo")
+
+
 # The command line alone imports what it needs when it needs it: `genzoo --help` must not wait for TensorFlow.
-if Path(sys.argv[0]).stem != "genzoo":
+if not _is_command_line():
     _import_models()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -20,13 +21,25 @@ def write(path, content):
 
 @contextlib.contextmanager
 def replaced_folder(path):
-    """A new folder to fill, which takes the place of `path` only when it is complete."""
+    """A new folder to fill, which takes the place of `path` only when it is complete.
+
+    Where it cannot, the old one is put back. A process killed between the two renames leaves it beside, complete, as
+    `.<name>.<random>.old`.
+    """
     path = Path(path)
     with _unfinished_folder(path) as unfinished:
         yield unfinished
-        if path.exists():
-            path.rename(unfinished.with_name("old"))
-        unfinished.rename(path)
+        old = unfinished.parent.with_name(unfinished.parent.name + ".old")  # not inside what is deleted at the end
+        try:
+            if path.exists():
+                path.rename(old)
+            unfinished.rename(path)
+        except BaseException:
+            if old.exists() and not path.exists():
+                old.rename(path)
+            raise
+        if old.exists():
+            shutil.rmtree(old)
 
 
 @contextlib.contextmanager

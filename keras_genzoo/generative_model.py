@@ -167,7 +167,8 @@ class GenerativeModel(keras.Model):
         Args:
             preset: str, the name of a built-in preset (see `presets`), the path of a preset folder, or a handle,
                 `hf://user/repo` of Hugging Face or `kaggle://user/model/framework/variation` of Kaggle, which takes
-                `pip install keras-genzoo[hubs]`.
+                `pip install keras-genzoo[hubs]`. What a handle gives may change: `hf://user/repo@revision`, with a
+                tag or the hash of a commit, and `kaggle://user/model/framework/variation/version` pin it.
             load_weights: bool, False for the architecture with fresh weights.
             dtype: policy to run in, such as `"mixed_bfloat16"`; by default Keras's global policy.
 
@@ -175,8 +176,9 @@ class GenerativeModel(keras.Model):
             The model, uncompiled.
 
         Raises:
-            ValueError: for an unknown or damaged preset, one of another class, or one that asks for classes
-                other than Keras's and this package's; nothing in a preset is ever run.
+            ValueError: for an unknown or damaged preset, one of another class, one that asks for classes other
+                than Keras's and this package's, for other files, or for more weights than it holds; nothing in a
+                preset is ever run.
         """
         return presets.load(preset, cls, load_weights=load_weights, dtype=dtype)
 

@@ -1,7 +1,7 @@
 """Presets: a model as a folder of `config.json`, `model.weights.h5` and `metadata.json`, as in KerasHub.
 
-Loading one never runs anything from it: the configuration may name Keras's and this package's classes only.
-This module imports TensorFlow only to load or save, so that presets can be listed at once.
+Loading one never runs anything from it, reads nothing else, and takes no more memory than the preset holds weights; see
+`preset_guard`. This module imports TensorFlow only to load or save, so that presets can be listed at once.
 """
 
 import difflib
@@ -21,16 +21,13 @@ _BUILTIN = next(
     if folder is None or folder.is_dir()
 )
 
-# Where Keras's own building blocks say they come from, and the layers among them that run code, or read files,
-# which their configuration names.
-_KERAS_MODULES = ("keras", "keras.layers", "keras.models", "keras.initializers", "keras.regularizers",
-                  "keras.constraints", "keras.dtype_policies", "keras.src.models.functional",
-                  "keras.src.models.sequential", "keras.src.ops.numpy", "keras.src.ops.nn")  # fmt: skip
-_UNSAFE = {
-    "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
-    "StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup",
-}  # fmt: skip
-_PLAIN = {"__tensor__", "__numpy__", "__keras_tensor__", "__ellipsis__", "__slice__"}
+# What `genzoo list`, cards and loading read of a preset's metadata.
+_FACTS = ("class_name", "num_parameters", "sha256")
+
+_HANDLES = (
+    "hf://user/repo, hf://user/repo@revision (a tag, branch or commit) or kaggle://user/model/framework/variation, "
+    "which a version may follow (/3)"
+)
 
 
 class classproperty(property):
@@ -83,15 +80,17 @@ def _download(handle):
     """The folder into which the hub's own library has put the preset of a handle, or finds it from an earlier time."""
     hub, _, name = handle.partition("://")
     if hub not in ("hf", "kaggle"):
-        raise ValueError(
-            f"unknown hub {hub!r} in `preset` {handle!r}; a handle is hf://user/repo or "
-            "kaggle://user/model/framework/variation."
-        )
+        raise ValueError(f"unknown hub {hub!r} in `preset` {handle!r}; a handle is {_HANDLES}.")
+    name, at, revision = name.partition("@")
+    is_complete = name.count("/") == 1 and bool(revision) == bool(at) if hub == "hf" else not at
+    if not is_complete or not all(name.split("/")):
+        raise ValueError(f"`preset` {handle!r} is no handle of its hub: a handle is {_HANDLES}.")
     try:
         if hub == "hf":
             from huggingface_hub import snapshot_download
 
-            return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, METADATA]))
+            patterns = [CONFIG, WEIGHTS, METADATA]
+            return Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
         from kagglehub import model_download
 
         return Path(model_download(name))
@@ -106,43 +105,43 @@ def _download(handle):
 def load(preset, expected_class, load_weights=True, dtype=None):
     """Builds the model of a preset; see `GenerativeModel.from_preset`."""
     folder = find(preset)
-    metadata = _read_json(folder / METADATA)
-    for name, digest in metadata.get("sha256", {}).items():
-        if name not in (CONFIG, WEIGHTS):
-            raise ValueError(
-                f"{METADATA} of preset {str(preset)!r} lists a file that is no part of a preset: {name!r}."
-            )
-        if _sha256(folder / name) != digest:
-            raise ValueError(
-                f"{name} of preset {str(preset)!r} is damaged: its SHA-256 is not the one in {METADATA}. "
-                "Copy the preset again."
-            )
+    _check_files(folder, preset)
     config = _read_json(folder / CONFIG)
 
     import keras
 
     import keras_genzoo
+    from keras_genzoo import preset_guard
 
     keras_genzoo._import_models()
-    _refuse_foreign_code(config)
     name = config.get("class_name")
-    cls = keras.saving.get_registered_object(config.get("registered_name", ""))
-    if not hasattr(cls, "from_preset") or not isinstance(config.get("config"), dict):
-        raise ValueError(f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}.")
+    no_model = f"{CONFIG} of preset {str(preset)!r} names no model of keras_genzoo: class_name={name!r}."
+    if not isinstance(config.get("config"), dict):
+        raise ValueError(no_model)
+    preset_guard.refuse_foreign_code(config)
+    cls = keras.saving.get_registered_object(config.get("registered_name"))
+    if not hasattr(cls, "from_preset"):
+        raise ValueError(no_model)
     if not issubclass(cls, expected_class):
         raise ValueError(
             f"preset {str(preset)!r} holds a {name}, not a {expected_class.__name__}. Load it with {name}.from_preset."
         )
+    try:
+        held = preset_guard.held_weights(folder / WEIGHTS)
+    except ValueError as error:
+        raise ValueError(f"{WEIGHTS} of preset {str(preset)!r} cannot be loaded: {error}") from error
     # Weights are float32; the precision to run in is the loader's choice, not the writer's.
     arguments = {**config["config"], "dtype": dtype or keras.config.dtype_policy().name}
     try:
-        model = cls.from_config(arguments)
-    except (TypeError, ValueError) as error:
+        preset_guard.refuse_large_sizes(config, held)
+        with preset_guard.no_more_weights_than(held):
+            model = cls.from_config(arguments)
+    except Exception as error:  # of any class, as Keras meets nonsense
         raise ValueError(f"{CONFIG} of preset {str(preset)!r} does not describe a {name}: {error}") from error
     if load_weights:
         try:
             model.load_weights(folder / WEIGHTS)
-        except (OSError, KeyError, ValueError) as error:
+        except Exception as error:
             raise ValueError(f"{WEIGHTS} of preset {str(preset)!r} does not fit its {CONFIG}: {error}") from error
     return model
 
@@ -157,14 +156,14 @@ def save(model, path, **metadata):
     """
     import keras
 
-    from keras_genzoo import __version__
+    from keras_genzoo import __version__, preset_guard
 
     path = Path(path)
     if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or (path / METADATA).is_file())):
         raise FileExistsError(f"{str(path)!r} exists and is not a preset folder; choose another `path`.")
     config = keras.saving.serialize_keras_object(model)
     config = {key: config[key] for key in ("module", "class_name", "registered_name", "config")}
-    _refuse_foreign_code(config)  # what could not be loaded is not written
+    preset_guard.refuse_foreign_code(config)  # what could not be loaded is not written
     config = json.dumps(config, indent=2) + "\n"
     # No optimiser, whose state would treble the file; from the text, since Keras empties the dicts it is given.
     bare = type(model).from_config(json.loads(config)["config"])
@@ -183,10 +182,34 @@ def save(model, path, **metadata):
         (unfinished / METADATA).write_text(json.dumps(facts, indent=2) + "\n")
 
 
+def _check_files(folder, preset):
+    """ValueError unless the files of a preset are those that its metadata were written for."""
+    metadata = _read_json(folder / METADATA)
+    missing = [name for name in _FACTS if name not in metadata]
+    if missing:
+        raise ValueError(
+            f"{METADATA} of preset {str(preset)!r} lacks {', '.join(missing)}. Write the preset with "
+            "model.save_to_preset(path)."
+        )
+    digests = metadata["sha256"]
+    if not isinstance(digests, dict) or digests.keys() != {CONFIG, WEIGHTS}:
+        raise ValueError(
+            f"`sha256` in {METADATA} of preset {str(preset)!r} must give the SHA-256 of {CONFIG} and of {WEIGHTS} and "
+            f"of no other file; got {textwrap.shorten(str(digests), 200)}. Write the preset with "
+            "model.save_to_preset(path)."
+        )
+    for name, digest in digests.items():
+        if _sha256(folder / name) != digest:
+            raise ValueError(
+                f"{name} of preset {str(preset)!r} is damaged: its SHA-256 is not the one in {METADATA}. "
+                "Copy the preset again."
+            )
+
+
 def _read_json(path):
     try:
         value = json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path.name} in {str(path.parent)!r} is damaged: {error}. Copy the preset again.") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path.name} in {str(path.parent)!r} is damaged: not a JSON object. Copy the preset again.")
@@ -195,27 +218,3 @@ def _read_json(path):
 
 def _sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _refuse_foreign_code(config):
-    """Raises ValueError if a configuration names anything but safe classes of Keras and of this package."""
-    if isinstance(config, dict) and "class_name" in config and "config" in config:
-        name, module = config["class_name"], config.get("module")
-        registered = config.get("registered_name")
-        ours = str(registered).startswith("keras_genzoo>")
-        keras_class = module in _KERAS_MODULES and registered in (None, name) and name not in _UNSAFE
-        keras_function = name == "function" and module == "builtins" and _is_keras_activation(config["config"])
-        if not (ours or keras_class or keras_function or name in _PLAIN):
-            raise ValueError(
-                "a preset may name only classes of keras_genzoo and Keras that run no foreign code; this one names "
-                f"class_name={name!r}, module={module!r}, config={str(config['config'])[:80]!r}."
-            )
-    if isinstance(config, (dict, list)):
-        for value in config.values() if isinstance(config, dict) else config:
-            _refuse_foreign_code(value)
-
-
-def _is_keras_activation(name):
-    import keras
-
-    return isinstance(name, str) and callable(getattr(keras.activations, name, None))

@@ -42,6 +42,17 @@ def test_a_saved_model_loads_where_only_the_package_was_imported(tmp_path):
     assert subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip() == "VAE"
 
 
+@pytest.mark.parametrize("arguments", [["genzoo.py"], ["-m", "genzoo"]])
+def test_models_are_registered_whatever_the_program_is_called(tmp_path, arguments):
+    gz.VAE((4, 4, 1), 2).save(tmp_path / "vae.keras")
+    script = "import keras_genzoo, keras; print(type(keras.saving.load_model('vae.keras')).__name__)"
+    (tmp_path / "genzoo.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, *arguments, "keras_genzoo.cli"]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert result.stdout.strip() == "VAE"
+
+
 def test_wheel_holds_the_presets_and_the_licence(tmp_path):
     pytest.importorskip("hatchling")
     subprocess.run(
