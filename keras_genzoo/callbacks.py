@@ -38,15 +38,24 @@ class SampleGrid(_Pictures):
         num_samples: int.
         seed: int32.
         log_dir: folder for TensorBoard, which then shows the same pictures; None for none.
+        labels: what each sample is conditioned on, as for `model.sample`; there are then as many samples. Needed for
+            a model with `condition_dim`; by default one with classes draws one class a column.
+
+    Raises:
+        ValueError: when training begins, for labels that the model does not take, or needs.
     """
 
-    def __init__(self, directory, num_samples=64, seed=0, log_dir=None):
+    def __init__(self, directory, num_samples=64, seed=0, log_dir=None, labels=None):
         super().__init__(directory, "samples", log_dir)
         self.num_samples = num_samples
         self.seed = seed
+        self.labels = labels
+
+    def on_train_begin(self, logs=None):
+        grid_labels(self.model, self.num_samples, self.labels)  # raises before an epoch is spent
 
     def draw(self):
-        return sample_grid(self.model, self.num_samples, self.seed)
+        return sample_grid(self.model, self.num_samples, self.seed, self.labels)
 
 
 class ReconstructionGrid(_Pictures):
@@ -79,13 +88,34 @@ class TimedCSVLogger(keras.callbacks.CSVLogger):
         super().on_epoch_end(epoch, {**(logs or {}), "seconds": round(time.monotonic() - self._begin, 1)})
 
 
-def sample_grid(model, num_samples=64, seed=None):
-    """Samples to draw as a grid; a conditional model gives `(rows, classes, h, w, c)`, one class a column."""
-    if not model.num_classes:
-        return model.sample(num_samples, seed=seed)
-    num_rows = -(-num_samples // model.num_classes)
-    samples = model.sample(num_rows * model.num_classes, list(range(model.num_classes)) * num_rows, seed)
-    return tf.reshape(samples, (num_rows, model.num_classes, *model.image_shape))
+def sample_grid(model, num_samples=64, seed=None, labels=None):
+    """Samples to draw as a grid; one of a model with classes has a column for each, `(rows, classes, h, w, c)`.
+
+    Args:
+        model: a `GenerativeModel`.
+        num_samples: int; with classes rounded up to full rows.
+        seed: int32 or None.
+        labels: see `SampleGrid`.
+    """
+    columns = model.num_classes if labels is None else None
+    labels = grid_labels(model, num_samples, labels)
+    samples = model.sample(num_samples if labels is None else len(labels), labels, seed)
+    return tf.reshape(samples, (-1, columns, *model.image_shape)) if columns else samples
+
+
+def grid_labels(model, num_samples, labels=None):
+    """What the samples of a grid are conditioned on, None for a model without; ValueError where it must be given."""
+    if labels is None and model.condition_dim is not None:
+        raise ValueError(
+            f"`labels` are missing: this model has condition_dim={model.condition_dim}, and vectors cannot be made up. "
+            f"Pass labels=, floats (n, {model.condition_dim}) with one vector a sample, to SampleGrid or model.sample."
+        )
+    if labels is None and model.num_classes:
+        num_rows = -(-num_samples // model.num_classes)
+        return list(range(model.num_classes)) * num_rows
+    if labels is not None and not model.is_conditional:
+        raise ValueError(f"`labels` given, but this {type(model).__name__} was built without num_classes.")
+    return model.check_labels(labels)
 
 
 def reconstruction_grid(model, data, num_columns=16):

@@ -1,5 +1,6 @@
 """The contract every model of the zoo keeps: the machinery below a model file, written once."""
 
+import functools
 import math
 
 import keras
@@ -9,6 +10,7 @@ import keras_genzoo
 from keras_genzoo import conversion, distributions, inputs, presets, serving
 from keras_genzoo import images as image_convention
 from keras_genzoo.figure import Measurement
+from keras_genzoo.training_data import ChecksData
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -21,7 +23,7 @@ if keras.backend.backend() != "tensorflow":
 _COMPILED_FROM = 2**20
 
 
-class GenerativeModel(keras.Model):
+class GenerativeModel(ChecksData, keras.Model):
     """Base class of all models.
 
     A model file says what the model is: its networks, its objective (`train_step`), and how noise becomes
@@ -86,7 +88,22 @@ class GenerativeModel(keras.Model):
 
     def network_config(self, name):
         """Configuration of a network the user gave; None for a default one, which is made anew from its sizes."""
-        return None if name in self._default_networks else keras.saving.serialize_keras_object(getattr(self, name))
+        if name in self._default_networks:
+            return None
+        network = getattr(self, name)
+        try:
+            return keras.saving.serialize_keras_object(network)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"`{name}` cannot be saved: give its class {type(network).__name__} a get_config that returns the "
+                "arguments of its __init__, and decorate it with @keras.saving.register_keras_serializable(). "
+                "Weights alone can be saved as they are: model.save_weights(path)."
+            ) from error
+
+    def save(self, filepath, *args, **kwargs):
+        """`keras.Model.save`, which here touches no file before it is known that the model can be saved."""
+        self.get_config()
+        super().save(filepath, *args, **kwargs)
 
     def add_float32_weight(self, name, shape, initializer, **kwargs):
         """A weight of a distribution, float32 under any policy."""
@@ -218,33 +235,25 @@ class GenerativeModel(keras.Model):
 
     def check_labels(self, labels, num_expected=None, name="labels", check_values=None):
         """int32 labels `(n,)`, or None for a model without; ValueError where they are wrong. See `inputs`."""
+        check = self._label_check()
+        if check is None:
+            return None
+        return tf.convert_to_tensor(check(labels, num_expected=num_expected, name=name, check_values=check_values))
+
+    def _label_check(self):
+        """The function of `inputs` that checks this model's labels; None for a model without."""
         if self.condition_dim is not None:
-            return inputs.check_vectors(labels, self.condition_dim, num_expected, name, check_values)
-        return inputs.check_labels(labels, self.num_classes, num_expected, name, check_values)
+            return functools.partial(inputs.check_vectors, condition_dim=self.condition_dim)
+        if self.num_classes is not None:
+            return functools.partial(inputs.check_labels, num_classes=self.num_classes)
+        return None
 
-    def _check_data(self, x, y=None, name="x"):
-        return inputs.check_data(x, y, self.image_shape, self.check_labels if self.is_conditional else None, name)
+    def batch_check(self):
+        check_images = functools.partial(image_convention.check_batch, image_shape=self.image_shape)
+        return functools.partial(inputs.check_batch, check_first=check_images, check_labels=self._label_check())
 
-    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
-        """`keras.Model.fit` on a `tf.data` set or arrays of images; see `unpack` for what a batch may be."""
-        x, y = self._check_data(x, y)
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)  # Keras warns that it cannot shuffle one, asked or not
-        if isinstance(validation_data, tf.data.Dataset):
-            validation_data = self._check_data(validation_data, name="validation_data")[0]
-        elif validation_data is not None:
-            validation_data = self._check_data(*validation_data, name="validation_data")
-        with image_convention.clear_errors():
-            kwargs["callbacks"] = inputs.with_refusal_of_empty_data(kwargs.get("callbacks"))
-            return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.evaluate`, with the data `fit` takes."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # else it comes from `fit`, which has checked it
-            x, y = self._check_data(x, y)
-            kwargs["callbacks"] = inputs.with_refusal_of_empty_data(kwargs.get("callbacks"))
-        with image_convention.clear_errors():
-            return super().evaluate(x, y, *args, **kwargs)
+    def predict_step(self, data):
+        return self.call(*inputs.split_batch(data))
 
     # ---- a train step's machinery ----
 

@@ -33,6 +33,40 @@ def to_float(images):
     return tf.cast(images, tf.float32)
 
 
+def as_array(values, name):
+    """Values as a NumPy array, without a copy where they are one; a tensor, also one of a graph, as it is.
+
+    Args:
+        values: array, tensor, or what NumPy makes an array of numbers of.
+        name: the argument's name, for the message.
+
+    Raises:
+        ValueError: for ragged or sparse values, and for anything but numbers.
+    """
+    if isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
+        raise ValueError(
+            f"`{name}` must be one dense array or tensor; got a {type(values).__name__}. Resize images of several "
+            "sizes to one (tf.image.resize), or make it dense by its to_tensor() or tf.sparse.to_dense."
+        )
+    if tf.is_tensor(values):
+        return values
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists of unequal lengths
+        raise ValueError(f"`{name}` must be one array or tensor; NumPy makes none of it: {error}") from None
+    if array.dtype.kind in "OSUMm":
+        raise ValueError(f"`{name}` must be one array or tensor of numbers; got a {type(values).__name__} of others.")
+    return array
+
+
+def extent(values):
+    """The least and the largest of an array or tensor, NaN if it holds one; both 0 where it is empty."""
+    if isinstance(values, np.ndarray):
+        return (values.min(), values.max()) if values.size else (0, 0)
+    low, high = tf.reduce_min(values), tf.reduce_max(values)
+    return tuple(tf.where(tf.size(values) == 0, tf.zeros_like(end), end) for end in (low, high))
+
+
 def check_spec(shape, dtype, image_shape, name="images"):
     """Checks what is known of a batch of images without looking at its values.
 
@@ -67,23 +101,36 @@ def require(condition, value, *message):
     """Returns `value` behind an assertion; works inside a graph and a tf.data pipeline.
 
     Args:
-        condition: bool scalar tensor.
-        value: tensor that must not be used where the condition fails.
-        *message: strings and scalar tensors, which `clear_errors` joins into one line.
+        condition: bool scalar tensor, or bool of NumPy, which is checked at once and without TensorFlow.
+        value: tensor or array that must not be used where the condition fails.
+        *message: strings and scalars, which are joined into one line (those of tensors by `clear_errors`).
     """
+    if not tf.is_tensor(condition):
+        if not condition:
+            raise ValueError(" ".join(map(str, message)))
+        return value
     check = tf.debugging.Assert(condition, [_MARK, *message])
     with tf.control_dependencies([] if check is None else [check]):  # None: eager, and it held
         return tf.identity(value)
 
 
 def check_values(images, name="images"):
-    """Returns `images`, required to lie in [0, 1] without NaN where they are floats."""
-    if images.dtype == tf.uint8:
-        return images
-    low, high = tf.reduce_min(images), tf.reduce_max(images)
-    within = (low >= -_TOLERANCE) & (high <= 1 + _TOLERANCE)  # false for NaN
+    """Returns `images`, an array or tensor, required to hold an image's values.
+
+    Floats must lie in [0, 1] without NaN. A batch of bytes that holds 0 and 1 and nothing else is refused: it is bits,
+    which as levels of 255 would be black throughout. An image that is so dark in truth can be given as floats.
+    """
+    low, high = extent(images)
+    if tf.as_dtype(images.dtype) == tf.uint8:
+        return require(
+            high != 1,
+            images,
+            f"`{name}` given as uint8 have levels 0..255; this batch holds 0 and 1 alone, which would all be black. "
+            'Multiply bits by 255; keras_genzoo.data.load("binarized_mnist") does. Images so dark go in as floats, '
+            f"{name} / 255.",
+        )
     return require(
-        within | (tf.size(images) == 0),
+        (low >= -_TOLERANCE) & (high <= 1 + _TOLERANCE),  # false for NaN
         images,
         f"`{name}` given as floats must lie in [0, 1] and hold no NaN; this batch spans",
         low,
@@ -91,6 +138,19 @@ def check_values(images, name="images"):
         high,
         "(rescale them, or give uint8 images in 0..255).",
     )
+
+
+def check_batch(images, image_shape, name="images"):
+    """Checks a batch of images and returns it as it was, an array or tensor: see `check`.
+
+    Inside a graph values are checked when it runs, so that a `tf.data` pipeline may map its batches by it.
+    """
+    images = as_array(images, name)
+    check_spec(tf.TensorShape(images.shape), tf.as_dtype(images.dtype), image_shape, name)
+    if not isinstance(images, np.ndarray):
+        images = tf.ensure_shape(images, (None, *image_shape))
+    with clear_errors():
+        return check_values(images, name)
 
 
 def check(images, image_shape, name="images"):
@@ -105,13 +165,14 @@ def check(images, image_shape, name="images"):
         float32 tensor `(n, h, w, c)` in [0, 1].
 
     Raises:
-        ValueError: for a wrong shape, rank or dtype, and (outside a graph) for values outside [0, 1] or NaN.
+        ValueError: for a wrong shape, rank or dtype, and (outside a graph) for values outside [0, 1] or NaN, and for
+            uint8 images of 0 and 1 alone.
     """
-    images = tf.convert_to_tensor(images)
-    check_spec(images.shape, images.dtype, image_shape, name)
+    images = as_array(images, name)
+    check_spec(tf.TensorShape(images.shape), tf.as_dtype(images.dtype), image_shape, name)
     if tf.executing_eagerly():
         with clear_errors():
-            images = check_values(images, name)
+            check_values(images, name)
     return to_float(images)
 
 
@@ -123,11 +184,28 @@ def clear_errors():
     except tf.errors.InvalidArgumentError as error:
         if _MARK not in error.message:
             raise
+        message = error.message.split(_MARK, 1)[1]
+        if f"ValueError: {_MARK}" in error.message:  # raised by Python code that TensorFlow called
+            raise ValueError(message.split("\n", 1)[0]) from None
         # TensorFlow prints the parts as lines of b'text' or 0.5 outside a graph, and inside as [text] [0.5] in one.
-        message = error.message.split(_MARK, 1)[1].split("\n\t [[", 1)[0]
+        message = message.split("\n\t [[", 1)[0]
         parts = message.split("] [") if message.startswith("]") else message.splitlines()
         parts = [re.fullmatch(r"\s*(?:b')?(.*?)\]?'?\s*", part, re.DOTALL)[1] for part in parts]
-        raise ValueError(" ".join(part for part in parts if part)) from None
+        message = re.sub(r"\\([\'\"])", r"\1", " ".join(part for part in parts if part))  # it escapes quotes, too
+        raise ValueError(message) from None
+    except ValueError as error:
+        if not str(error).startswith(_MARK):
+            raise
+        raise ValueError(str(error).removeprefix(_MARK)) from None
+
+
+@contextlib.contextmanager
+def mark_errors():
+    """Marks a ValueError of a check that TensorFlow may call, so that `clear_errors` knows it afterwards."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{_MARK}{error}") from None
 
 
 def grid(images, num_columns=None):

@@ -1,9 +1,12 @@
-"""What may enter a model: batches and data sets, split and checked before any work is done.
+"""What may enter a model: batches and networks, checked before any work is done.
 
 Every check says which argument was wrong, what was given, what is accepted and what to do.
 """
 
+import math
 import operator
+import re
+import textwrap
 
 import keras
 import numpy as np
@@ -46,7 +49,7 @@ def check_labels(labels, num_classes, num_expected=None, name="labels", check_va
         check_values: bool, whether to look at the values; by default outside a graph only.
 
     Returns:
-        int32 tensor `(n,)`, or None for a model without classes.
+        int32 tensor `(n,)` (an array where one was given), or None for a model without classes.
 
     Raises:
         ValueError: for labels missing, of a wrong shape or dtype, or out of range.
@@ -58,24 +61,26 @@ def check_labels(labels, num_classes, num_expected=None, name="labels", check_va
             f"`{name}` are missing: this model has num_classes={num_classes}. Give a batch (images, labels), "
             "or pass labels= with one integer an example."
         )
-    labels = tf.convert_to_tensor(list(labels) if isinstance(labels, range) else labels)
-    if not labels.dtype.is_integer or labels.shape.rank not in (1, None):
+    labels = image_convention.as_array(labels, name)
+    dtype, shape = tf.as_dtype(labels.dtype), tf.TensorShape(labels.shape)
+    if not dtype.is_integer or shape.rank not in (1, None):
         raise ValueError(
-            f"`{name}` must be integers of shape (n,); got dtype {labels.dtype.name}, shape {labels.shape}. "
+            f"`{name}` must be integers of shape (n,); got dtype {dtype.name}, shape {shape}. "
             "One-hot labels become integers with tf.argmax(labels, axis=-1)."
         )
     _check_number(labels, num_expected, name)
     if tf.executing_eagerly() if check_values is None else check_values:
+        low, high = image_convention.extent(labels)
         with image_convention.clear_errors():
             labels = image_convention.require(
-                tf.reduce_all((labels >= 0) & (labels < num_classes)),
+                (low >= 0) & (high < num_classes),
                 labels,
                 f"`{name}` must lie in 0..{num_classes - 1} (num_classes={num_classes}); this batch holds",
-                tf.reduce_min(labels),
+                low,
                 "to",
-                tf.reduce_max(labels),
+                high,
             )
-    return tf.cast(labels, tf.int32)
+    return _cast(labels, tf.int32)
 
 
 def check_vectors(labels, condition_dim, num_expected=None, name="labels", check_values=None):
@@ -89,7 +94,7 @@ def check_vectors(labels, condition_dim, num_expected=None, name="labels", check
         check_values: bool, whether to look at the values; by default outside a graph only.
 
     Returns:
-        float32 tensor `(n, condition_dim)`.
+        float32 tensor `(n, condition_dim)`; an array where one was given.
 
     Raises:
         ValueError: for vectors missing, of a wrong shape or dtype, or not finite.
@@ -99,19 +104,63 @@ def check_vectors(labels, condition_dim, num_expected=None, name="labels", check
             f"`{name}` are missing: this model has condition_dim={condition_dim}. Give a batch (images, vectors), or "
             "pass labels= with one vector an example."
         )
-    labels = tf.convert_to_tensor(labels)
-    if not labels.dtype.is_floating or not labels.shape.is_compatible_with((None, condition_dim)):
+    labels = image_convention.as_array(labels, name)
+    dtype, shape = tf.as_dtype(labels.dtype), tf.TensorShape(labels.shape)
+    if not dtype.is_floating or not shape.is_compatible_with((None, condition_dim)):
         raise ValueError(
             f"`{name}` must be floats of shape (n, {condition_dim}), as condition_dim says; "
-            f"got dtype {labels.dtype.name}, shape {labels.shape}."
+            f"got dtype {dtype.name}, shape {shape}."
         )
     _check_number(labels, num_expected, name)
-    labels = tf.cast(labels, tf.float32)
-    if tf.executing_eagerly() if check_values is None else check_values:
-        message = f"`{name}` must be finite; this batch holds NaN or infinite numbers."
-        with image_convention.clear_errors():
-            labels = image_convention.require(tf.reduce_all(tf.math.is_finite(labels)), labels, message)
-    return labels
+    labels = _cast(labels, tf.float32)
+    return check_finite(labels, name) if tf.executing_eagerly() or check_values else labels
+
+
+def check_latents(latents, latent_dim, name="latents", check_values=None):
+    """float32 latents `(..., n, latent_dim)`; ValueError where they are anything else."""
+    latents = image_convention.as_array(latents, name)
+    dtype, shape = tf.as_dtype(latents.dtype), tf.TensorShape(latents.shape)
+    if not dtype.is_floating or shape.rank is None or shape.rank < 2 or shape[-1] != latent_dim:
+        raise ValueError(
+            f"`{name}` must be floating of shape (..., n, {latent_dim}); got dtype {dtype.name}, shape {shape}."
+        )
+    latents = _cast(latents, tf.float32)
+    return check_finite(latents, name) if tf.executing_eagerly() or check_values else latents
+
+
+def check_finite(values, name):
+    """Returns `values`, an array or tensor of floats, required to be finite."""
+    low, high = image_convention.extent(values)
+    message = f"`{name}` must be finite; this batch holds NaN or infinite numbers."
+    with image_convention.clear_errors():
+        return image_convention.require((abs(low) < math.inf) & (abs(high) < math.inf), values, message)
+
+
+def check_batch(batch, check_first, check_labels=None, names=("images", "labels")):
+    """Checks a batch as `fit` takes them, its values too: inside a graph when that runs, or of NumPy at once.
+
+    Args:
+        batch: what `split_batch` takes.
+        check_first: function of what comes first, given also as `name`, that returns it checked.
+        check_labels: function that checks labels, given as `labels`, `num_expected`, `name` and `check_values`, and
+            returns them; None for a model that ignores them.
+        names: names of the two arguments, for messages.
+
+    Returns:
+        tuple of what comes first and, for a model that wants them, labels.
+    """
+    first, labels = split_batch(batch)
+    first = check_first(first, name=names[0])
+    if check_labels is None:
+        return (first,)
+    return first, check_labels(labels, num_expected=first.shape[0], name=names[1], check_values=True)
+
+
+def _cast(values, dtype):
+    """Arrays stay arrays, so that the workers of a data set, which must not run TensorFlow, can check batches."""
+    if isinstance(values, np.ndarray):
+        return values.astype(dtype.as_numpy_dtype, copy=False)
+    return tf.cast(values, dtype)
 
 
 def _check_number(labels, num_expected, name):
@@ -119,84 +168,49 @@ def _check_number(labels, num_expected, name):
         raise ValueError(f"`{name}` must hold one label an example: expected {num_expected}, got {len(labels)}.")
 
 
-def check_data(x, y, image_shape, check_labels, name="x"):
-    """Checks what `fit` and `evaluate` are given; the batches of a data set, one by one as they come.
+def check_network(name, network, input_shape, expected, num_classes=None):
+    """Checks a network that a user gave, and builds it where it is not built.
 
     Args:
-        x: `tf.data.Dataset` of batches, array or tensor of images, or anything else Keras takes, which passes.
-        y: labels where x is an array.
-        image_shape: tuple `(h, w, c)`.
-        check_labels: function that checks labels, given as `labels`, `num_expected`, `name` and `check_values`, and
-            returns them; None for a model without labels.
         name: the argument's name, for the message.
+        network: Keras model.
+        input_shape: tuple, of an example it takes.
+        expected: tuple, of what it must give for one.
+        num_classes: int or None; with a number it takes a list of the input and integer labels `(n,)`.
 
-    Returns:
-        x and y for Keras.
+    Raises:
+        ValueError: for anything but a Keras model, one that cannot be called on such inputs, and other outputs.
     """
-
-    @tf.autograph.experimental.do_not_convert
-    def check_batch(*data):
-        images, labels = split_batch(data[0] if len(data) == 1 else data)
-        image_convention.check_spec(images.shape, images.dtype, image_shape)
-        images = image_convention.check_values(images)
-        return images if check_labels is None else (images, check_labels(labels, check_values=True))
-
-    if isinstance(x, tf.data.Dataset):
-        if x.cardinality() == 0:
-            raise ValueError(f"`{name}` is an empty data set: it has no batch to work on.")
-        return x.map(check_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE), None
-    if isinstance(x, (np.ndarray, tf.Tensor)):
-        if not len(x):
-            raise ValueError(f"`{name}` is empty: it has no image to work on.")
-        image_convention.check(x, image_shape, name)
-        if check_labels is not None:
-            check_labels(y, num_expected=len(x), name="y")
-    return x, y
-
-
-class RefuseEmptyData(keras.callbacks.Callback):
-    """Raises where a data set whose length is not known beforehand turns out to hold no batch."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.num_train_batches = 0
-
-    def on_test_begin(self, logs=None):
-        self.num_test_batches = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.num_train_batches += 1
-
-    def on_test_batch_end(self, batch, logs=None):
-        self.num_test_batches += 1
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._check(self.num_train_batches, "x")
-
-    def on_test_end(self, logs=None):
-        self._check(self.num_test_batches, "the evaluation data")
-
-    def _check(self, num_batches, name):
-        if not num_batches:
-            raise ValueError(f"{name} is an empty data set: it gave no batch to work on.")
-
-
-def with_refusal_of_empty_data(callbacks):
-    """The `callbacks` argument of `fit` or `evaluate`, with RefuseEmptyData in front."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks
-    if isinstance(callbacks, keras.callbacks.Callback):
-        callbacks = [callbacks]
-    return [RefuseEmptyData(), *(callbacks or [])]
-
-
-def check_network(name, network, expected):
-    """ValueError naming the argument unless the network's outputs have the shape `(n, *expected)`."""
-    given = network.output_shape[1:]
-    if tuple(given) != expected:
+    if not isinstance(network, keras.Model):
         raise ValueError(
-            f"`{name}` must give outputs of shape (n, {', '.join(map(str, expected))}); "
-            f"this one gives (n, {', '.join(map(str, given))})."
+            f"`{name}` must be a Keras model; got a {type(network).__name__}. A layer becomes one by "
+            "keras.Sequential([layer])."
         )
+    try:
+        given = network.output_shape
+    except AttributeError:  # not built yet, or a subclass of keras.Model, which tells no shape
+        given = _output_shape(name, network, input_shape, num_classes)
+    wanted = f"`{name}` must give outputs of shape ({', '.join(map(str, ('n', *expected)))})"
+    if not isinstance(given, tuple) or not all(side is None or isinstance(side, int) for side in given):
+        raise ValueError(f"{wanted}, one array; this one gives {given}.")
+    if given[1:] != expected:
+        raise ValueError(f"{wanted}; this one gives ({', '.join(map(str, ('n', *given[1:])))}).")
+
+
+def _output_shape(name, network, input_shape, num_classes):
+    """The shape that a network gives, from a symbolic call, which also builds it."""
+    inputs = keras.Input(input_shape, dtype="float32")
+    if num_classes:
+        inputs = [inputs, keras.Input((), dtype="int32")]
+    try:
+        outputs = network(inputs)
+    except Exception as error:  # of any class: it is the user's code
+        taken = f"inputs of shape ({', '.join(map(str, ('n', *input_shape)))})"
+        if num_classes:
+            taken = f"a list of {taken} and integer labels (n,)"
+        why = textwrap.shorten(re.sub(r"\x1b\[\d+m", "", str(error)), 400)  # Keras's own may come in bold and colours
+        raise ValueError(f"`{name}` cannot be called on {taken}: {why}") from error
+    return getattr(outputs, "shape", outputs)
 
 
 def stateless_seed(seed):

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_genzoo import serving
 from keras_genzoo.generative_model import GenerativeModel
-from keras_genzoo.inputs import positive_integers
+from keras_genzoo.inputs import check_latents, positive_integers
 
 
 class LatentVariableModel(GenerativeModel):
@@ -52,14 +52,8 @@ class LatentVariableModel(GenerativeModel):
         return tf.reshape(images, (-1, num_steps, *self.image_shape))
 
     def check_latents(self, latents, name="latents"):
-        """float32 latents `(..., n, latent_dim)`; ValueError where they are anything else."""
-        latents = tf.convert_to_tensor(latents)
-        if not latents.dtype.is_floating or latents.shape.rank < 2 or latents.shape[-1] != self.latent_dim:
-            raise ValueError(
-                f"`{name}` must be floating of shape (..., n, {self.latent_dim}); "
-                f"got dtype {latents.dtype.name}, shape {latents.shape}."
-            )
-        return tf.cast(latents, tf.float32)
+        """float32 latents `(..., n, latent_dim)`; ValueError where they are anything else, or (outside a graph) NaN."""
+        return tf.convert_to_tensor(check_latents(latents, self.latent_dim, name))
 
     def serving_signatures(self):
         def decode(latents, labels=None):

@@ -42,6 +42,39 @@ def test_a_conditional_model_draws_one_class_a_column():
     tf.debugging.assert_equal(drawn[1, 2], same[5])
 
 
+def test_grids_of_a_model_conditioned_on_vectors(tmp_path):
+    pixelcnn = gz.PixelCNN((4, 4, 1), num_filters=4, num_residual_blocks=1, condition_dim=2)
+    pixelcnn.compile(run_eagerly=True)
+    vectors = np.random.default_rng(0).normal(size=(5, 2)).astype("float32")
+    images = np.ones((5, 4, 4, 1), "float32")
+    weights = pixelcnn.get_weights()
+    for labels, message in [
+        (None, r"`labels` are missing: this model has condition_dim=2.*floats \(n, 2\)"),
+        (vectors[:, :1], r"shape \(n, 2\)"),
+        ([0, 1, 2], "floats"),
+    ]:
+        grid = gz.callbacks.SampleGrid(tmp_path / "pictures", labels=labels)
+        with pytest.raises(ValueError, match=message):
+            pixelcnn.fit(images, vectors, verbose=0, callbacks=[grid])
+        with pytest.raises(ValueError, match=message):
+            gz.callbacks.sample_grid(pixelcnn, labels=labels)
+    for before, after in zip(weights, pixelcnn.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)  # refused before the first step
+    grid = gz.callbacks.SampleGrid(tmp_path / "pictures", labels=vectors)
+    pixelcnn.fit(images, vectors, verbose=0, callbacks=[grid])
+    assert (tmp_path / "pictures" / "samples_0001.png").exists()
+    drawn = gz.callbacks.sample_grid(pixelcnn, labels=vectors, seed=0)
+    np.testing.assert_array_equal(drawn, pixelcnn.sample(5, vectors, seed=0))
+
+
+def test_a_grid_of_chosen_classes():
+    vae = gz.VAE((8, 8, 1), 4, num_classes=3)
+    drawn = gz.callbacks.sample_grid(vae, labels=[2, 2, 0], seed=0)
+    np.testing.assert_array_equal(drawn, vae.sample(3, [2, 2, 0], seed=0))
+    with pytest.raises(ValueError, match="without num_classes"):
+        gz.callbacks.sample_grid(gz.VAE((8, 8, 1), 4), labels=[2, 2, 0])
+
+
 def test_reconstructions_stand_below_their_images():
     vae = gz.VAE((8, 8, 1), 4)
     images = tf.random.stateless_uniform((20, 8, 8, 1), (0, 1))

@@ -359,3 +359,12 @@ def test_vae_mnist_trains_on_the_real_set(tmp_path, monkeypatch):
     monkeypatch.setitem(recipes.RECIPES, "vae_mnist", quick)
     output = genzoo("train", "vae_mnist", "--epochs", 2, "--batch-size", 500, "--output", tmp_path / "run")
     assert "n=10000 images" in output and "n=10000 real, 10000 generated images" in output and "86.76" in output
+
+
+def test_samples_of_a_model_conditioned_on_vectors_are_refused_in_a_line(tmp_path):
+    pixelcnn = gz.PixelCNN((4, 4, 1), num_filters=4, num_residual_blocks=1, condition_dim=2)
+    pixelcnn.save_to_preset(tmp_path / "preset")
+    picture = tmp_path / "samples.png"
+    message = "`labels` are missing: this model has condition_dim=2"
+    genzoo("sample", tmp_path / "preset", "--output", picture, fails_with=message)
+    assert not picture.exists()

@@ -24,6 +24,27 @@ def test_values_are_checked_inside_a_graph_too():
             mean(tf.constant(bad))
 
 
+BITS = np.array([0, 1, 1, 0], "uint8").reshape(1, 2, 2, 1)
+
+
+@pytest.mark.parametrize("form", [np.asarray, tf.constant])
+def test_bytes_of_0_and_1_are_no_levels(form):
+    with pytest.raises(
+        ValueError, match=r'holds 0 and 1 alone.*by 255.*load\("binarized_mnist"\).*images / 255\.$'
+    ) as raised:
+        images.check(form(BITS), (2, 2, 1))
+    assert "\n" not in str(raised.value)
+    for passing in (BITS * 0, BITS * 2, BITS * 255, BITS[:0], BITS / 255, BITS.astype("float32")):
+        expected = passing / np.float32(255 if passing.dtype == np.uint8 else 1)
+        np.testing.assert_allclose(images.check(form(passing), (2, 2, 1)), expected, atol=1e-7)
+
+
+def test_bytes_of_0_and_1_are_refused_inside_a_pipeline_too():
+    data = tf.data.Dataset.from_tensors(BITS).map(lambda batch: images.check_batch(batch, (2, 2, 1)))
+    with pytest.raises(ValueError, match=r'^`images` given as uint8.*load\("binarized_mnist"\)'), images.clear_errors():
+        next(iter(data))
+
+
 def test_other_errors_pass_unchanged():
     with pytest.raises(tf.errors.InvalidArgumentError), images.clear_errors():
         tf.reshape([1, 2, 3], [2])

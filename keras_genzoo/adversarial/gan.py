@@ -11,6 +11,7 @@ Differences from the paper: leaky rectifiers in D where it has maxout and dropou
 real images, each with fresh latents; G answers to the last of their batches, so that images are generated once.
 """
 
+import functools
 import math
 
 import keras
@@ -19,7 +20,7 @@ from keras import layers
 
 from keras_genzoo import distributions, networks, serving
 from keras_genzoo.adversarial import losses
-from keras_genzoo.inputs import check_network, positive_integers, split_batch
+from keras_genzoo.inputs import check_latents, check_network, positive_integers
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
 from keras_genzoo.layers import SpectralNormalization
 from keras_genzoo.optimizers import PlayersOptimizer
@@ -96,8 +97,8 @@ class GAN(LatentVariableModel):
         self.generator_ema_decay = generator_ema_decay
         self.generator = generator or self.default_network("generator", self.default_generator)
         self.discriminator = discriminator or self.default_network("discriminator", self.default_discriminator)
-        check_network("generator", self.generator, self.image_shape)
-        check_network("discriminator", self.discriminator, (1,))
+        check_network("generator", self.generator, (self.latent_dim,), self.image_shape, self.num_classes)
+        check_network("discriminator", self.discriminator, self.image_shape, (1,), self.num_classes)
         if generator_ema_decay is not None:
             self.generator_averages = [
                 self.add_weight(
@@ -291,11 +292,13 @@ class GAN(LatentVariableModel):
         return tf.clip_by_value(images, 0.0, 1.0)
 
     def call(self, latents, labels=None):
-        return self.generate(latents, labels)
+        latents = self.check_latents(latents)
+        return self.generate(latents, self.check_labels(labels, latents.shape[0]))
 
-    def predict_step(self, data):
-        latents, labels = split_batch(data)
-        return self.call(latents, None if self.num_classes is None else labels)
+    def predict_check(self):
+        """What `predict` takes: latents, or `(latents, labels)`."""
+        latents = functools.partial(check_latents, latent_dim=self.latent_dim, check_values=True)
+        return functools.partial(self.batch_check(), check_first=latents)
 
     # ---- the verbs ----
 

@@ -47,8 +47,9 @@ class EncoderDecoder(LatentVariableModel):
         self.decoder = decoder or self.default_network(
             "decoder", networks.decoder, self.latent_dim, self.image_shape, num_parameters, self.num_classes
         )
-        check_network("encoder", self.encoder, (num_encoder_outputs,))
-        check_network("decoder", self.decoder, (*self.image_shape[:2], num_parameters))
+        check_network("encoder", self.encoder, self.image_shape, (num_encoder_outputs,), self.num_classes)
+        parameters_shape = (*self.image_shape[:2], num_parameters)
+        check_network("decoder", self.decoder, (self.latent_dim,), parameters_shape, self.num_classes)
         if likelihood == "gaussian":
             self.log_scale = self.add_float32_weight("log_scale", (), "zeros")
 
@@ -143,10 +144,8 @@ class EncoderDecoder(LatentVariableModel):
         return tf.clip_by_value(self.decoder_likelihood(noise, labels).mean(), 0.0, 1.0)
 
     def call(self, images, labels=None):
+        images, labels = self.check_images(images, labels)
         return self.generate(self.code(images, labels), labels)
-
-    def predict_step(self, data):
-        return self.call(*self.unpack(data))
 
     def serving_signatures(self):
         def encode(images, labels=None):

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_genzoo import distributions, inputs, serving
 from keras_genzoo import images as image_convention
-from keras_genzoo.autoregressive import sampler
+from keras_genzoo.autoregressive import levels, sampler
 from keras_genzoo.generative_model import GenerativeModel
 
 _LIKELIHOODS = ("categorical", "logistic_mixture")
@@ -121,7 +121,8 @@ class AutoregressiveModel(GenerativeModel):
 
     def call(self, images, labels=None):
         """The mean of each pixel given those before it: float32 `(n, h, w, c)` in [0, 1]."""
-        return self._conditional(self.rounded(image_convention.to_float(images)), labels).mean()
+        images, labels = self.check_images(images, labels)
+        return self._conditional(self.rounded(images), labels).mean()
 
     def conditional(self, images, labels=None):
         """The distributions p(x_i | x_1, ..., x_{i-1}) of all pixels as one `tfd.Distribution`.
@@ -176,24 +177,12 @@ class AutoregressiveModel(GenerativeModel):
     def _log_prob(self, images, labels):
         return -self.negative_log_likelihood(self._check_levels(images), labels)
 
-    @property
-    def _tolerance(self):
-        """How far from its level a value may lie: as far as uint8 or float16 must put it."""
-        is_exact_as_uint8 = 255 % (self.num_levels - 1) == 0
-        return 0.01 / (self.num_levels - 1) if is_exact_as_uint8 else 0.501 / 255
-
     def _check_levels(self, images, known=True):
-        """Images at exact levels, required to have been there wherever they are known."""
-        rounded = self.rounded(images)
-        distance = tf.where(known, tf.abs(images - rounded), 0.0)
-        worst = tf.argmax(tf.reshape(distance, [-1]))
-        return image_convention.require(
-            tf.reduce_all(distance <= self._tolerance),
-            rounded,
-            f"`images` must hold the {self.num_levels} levels j / {self.num_levels - 1} alone; this batch holds",
-            tf.gather(tf.reshape(images, [-1]), worst),
-            f"(round them: np.round(images * {self.num_levels - 1}) / {self.num_levels - 1}, or binarise them).",
-        )
+        return levels.check(images, self.num_levels, known)
+
+    def batch_check(self):
+        options = {"image_shape": self.image_shape, "num_levels": self.num_levels}
+        return functools.partial(super().batch_check(), check_first=functools.partial(levels.check_batch, **options))
 
     # ---- sampling ----
 

@@ -86,7 +86,8 @@ class PixelCNN(AutoregressiveModel):
 
     Args:
         image_shape: tuple `(height, width, channels)`; 1 or 3 channels.
-        num_levels: int, 2 to 256, the levels of a pixel: j / (num_levels - 1) for j = 0, 1, ...
+        num_levels: int, 2 to 256, the levels of a pixel: j / (num_levels - 1) for j = 0, 1, ... Images that hold
+            others are refused, by `fit`, too.
         num_filters: int, of the residual stream; its blocks compute with half as many inside.
         num_residual_blocks: int.
         num_classes: int or None; a number makes the model conditional on labels, a vector of each class added in
@@ -94,7 +95,7 @@ class PixelCNN(AutoregressiveModel):
         likelihood: `"categorical"`, a probability for each level, or `"logistic_mixture"`, 10 logistics rounded to 256
             levels (Salimans et al. 2017, https://arxiv.org/abs/1701.05517), which knows that near levels are alike.
         dilations: tuple of ints, the distance of taps in each block, repeated over the blocks; larger ones let a block
-            see further at no cost.
+            see further at no cost. They must be smaller than the image's sides, or 1.
         condition_dim: int or None; a number makes the model conditional on vectors of so many numbers, which stand
             where labels would.
         **kwargs: `name`, `dtype`, `trainable`.
@@ -134,9 +135,9 @@ class PixelCNN(AutoregressiveModel):
             dilations = ()
         if not dilations or min(dilations) < 1:
             raise ValueError("`dilations` must be one or more positive integers, such as (1, 2, 4).")
-        if max(dilations) >= min(self.image_shape[:2]):
+        if max(dilations) > 1 and max(dilations) >= min(self.image_shape[:2]):
             raise ValueError(
-                f"`dilations` must be smaller than the image's sides, {self.image_shape[:2]}; got {dilations}."
+                f"`dilations` must be smaller than the image's sides, {self.image_shape[:2]}, or 1; got {dilations}."
             )
         return dilations
 

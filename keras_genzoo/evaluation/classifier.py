@@ -13,13 +13,14 @@ from keras import layers
 from keras_genzoo import images as image_convention
 from keras_genzoo import inputs, presets
 from keras_genzoo.figure import Measurement
+from keras_genzoo.training_data import ChecksData
 
 _WIDTHS = (16, 32, 64, 64, 96)  # filters of the convolutions; the last is the number of features
 _STRIDES = (1, 2, 1, 2, 1)
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
-class Classifier(keras.Model):
+class Classifier(ChecksData, keras.Model):
     """Convolutional classifier of small images.
 
     Five 3x3 convolutions, each with batch normalisation and ReLU, the mean over the image, and a linear layer. It
@@ -107,25 +108,13 @@ class Classifier(keras.Model):
     def _features(self, images):
         return self.body(images, training=False)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.fit` on a `tf.data` set of batches `(images, labels)` or dicts, or on arrays."""
-        x, y = self._check_data(x, y)
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)  # Keras warns that it cannot shuffle one, asked or not
-        with image_convention.clear_errors():
-            return super().fit(x, y, *args, **kwargs)
+    def batch_check(self):
+        labels = functools.partial(inputs.check_labels, num_classes=self.num_classes)
+        return functools.partial(self.predict_check(), check_labels=labels)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.evaluate`, with the data `fit` takes."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # else it comes from `fit`
-            x, y = self._check_data(x, y)
-        with image_convention.clear_errors():
-            return super().evaluate(x, y, *args, **kwargs)
-
-    def _check_data(self, x, y):
-        return inputs.check_data(
-            x, y, self.image_shape, functools.partial(inputs.check_labels, num_classes=self.num_classes)
-        )
+    def predict_check(self):
+        images = functools.partial(image_convention.check_batch, image_shape=self.image_shape)
+        return functools.partial(inputs.check_batch, check_first=images)
 
     def train_step(self, data):
         images, labels = inputs.split_batch(data)

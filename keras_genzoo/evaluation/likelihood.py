@@ -11,8 +11,7 @@ def log_likelihood(model, dataset, verbose=0, **options):
 
     Args:
         model: a `GenerativeModel` with `log_prob`.
-        dataset: `tf.data.Dataset` of batches as `fit` takes them; an autoregressive model's images are rounded to its
-            levels, as in `fit`.
+        dataset: `tf.data.Dataset` of batches as `fit` takes them.
         verbose: 1 for a progress bar.
         **options: passed to `log_prob`, such as `num_importance_samples=5000`.
 
@@ -24,7 +23,6 @@ def log_likelihood(model, dataset, verbose=0, **options):
     nats = []
     for data in dataset:
         images, labels = model.unpack(data)
-        images = model.rounded(images) if hasattr(model, "rounded") else images
         nats.append(model.log_prob(images, *([] if labels is None else [labels]), **options).numpy())
         progress.add(1, [("log_likelihood", nats[-1].mean())])
     if not nats:

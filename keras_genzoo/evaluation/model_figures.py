@@ -73,7 +73,7 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
     """Samples of a model against real images: Frechet and kernel distance, precision, recall, density, coverage.
 
     Args:
-        model: a `GenerativeModel`; a conditional one draws every class equally often.
+        model: a `GenerativeModel`; one of classes draws each equally often, one of vectors those of the real images.
         real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
         features: see `feature_space`.
         num_samples: int; by default as many as real images.
@@ -85,12 +85,15 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
         dict, name to `Figure`.
     """
     space = feature_space(features)
-    real = _first_images(real)
+    vectors = None if model.condition_dim is None else _first(real, 1)
+    real = _first(real)
     n = num_samples or len(real)
     labels = None if model.num_classes is None else np.arange(n) % model.num_classes
+    if vectors is not None:
+        labels = vectors[np.arange(n) % len(vectors)]
     samples = model.sample(n, labels, seed=seed, batch_size=_IMAGES_AT_ONCE)
     figures = compare([*_distances(space, min(len(real), n)), PrecisionRecall(space)], real, samples, verbose=1)
-    if classifier is not None and labels is not None:
+    if classifier is not None and model.num_classes is not None:
         figures["classifier_agreement"] = classifier_agreement(samples, labels, classifier)
     elif classifier is not None:
         figures["class_imbalance"] = class_imbalance(real, samples, classifier)
@@ -118,8 +121,8 @@ def reference_figures(real, training, features, num_images=None):
         dict, name to `Figure`.
     """
     space = feature_space(features)
-    real = _first_images(real)
-    training = _first_images(training)[: num_images or len(real)]
+    real = _first(real)
+    training = _first(training)[: num_images or len(real)]
     figures = compare(_distances(space, min(len(real), len(training))), real, training, verbose=1).values()
     return {
         f"{figure.name}_reference": dataclasses.replace(
@@ -134,13 +137,17 @@ def _distances(space, num_images):
     return [FrechetDistance(space), KernelDistance(space, min(max(block_size, 2), _LARGEST_KERNEL_BLOCK))]
 
 
-def _first_images(dataset):
-    images, num_images = [], 0
+def _first(dataset, part=0):
+    """The images of the first batches, or (part 1) their labels."""
+    found, count = [], 0
     for batch in dataset:
-        images.append(np.asarray(inputs.split_batch(batch)[0]))
-        num_images += len(images[-1])
-        if num_images >= MOST_IMAGES:
+        values = inputs.split_batch(batch)[part]
+        if values is None:
+            raise ValueError("`real` must give batches (images, vectors) for a model with condition_dim.")
+        found.append(np.asarray(values))
+        count += len(found[-1])
+        if count >= MOST_IMAGES:
             break
-    if not images:
+    if not found:
         raise ValueError("`real` is an empty data set: it has no image to measure.")
-    return np.concatenate(images)[:MOST_IMAGES]
+    return np.concatenate(found)[:MOST_IMAGES]

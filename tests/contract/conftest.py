@@ -77,9 +77,18 @@ def model(build):
 
 
 @pytest.fixture(scope="session")
-def digits():
+def grey_digits():
     """uint8 images `(64, 8, 8, 1)` and labels `(64,)`."""
     return next(iter(keras_genzoo.data.load("digits", batch_size=64, labels=True, shuffle=False)))
+
+
+@pytest.fixture
+def digits(variant, grey_digits):
+    """The same, in the levels that the variant models."""
+    images, labels = grey_digits
+    largest = VARIANTS[variant].get("num_levels", 2) - 1 if "PixelCNN" in variant else 255
+    levels = tf.round(tf.cast(images, tf.float32) / 255 * largest) / largest
+    return tf.cast(tf.round(levels * 255), tf.uint8), labels
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import tensorflow as tf
 
 from tests.contract.conftest import IMAGE_SHAPE, NUM_CLASSES, VARIANTS, build_variant, labels_for
 
-GOOD = np.full((4, *IMAGE_SHAPE), 0.5, "float32")
+GOOD = np.ones((4, *IMAGE_SHAPE), "float32")  # a level of every model
 LABELS = np.arange(4)
 
 BAD_IMAGES = {
     "channel axis missing": (GOOD[..., 0], r"must have shape \(n, 8, 8, 1\).*Add the channel axis"),
     "other size": (GOOD[:, :6], r"must have shape \(n, 8, 8, 1\); got \(\w+, 6, 8, 1\).*Resize"),
-    "above 1": (GOOD * 3, r"must lie in \[0, 1\].*1\.5"),
-    "below 0": (-GOOD, r"must lie in \[0, 1\].*-0\.5"),
+    "above 1": (GOOD * 1.5, r"must lie in \[0, 1\].*1\.5"),
+    "below 0": (GOOD * -0.5, r"must lie in \[0, 1\].*-0\.5"),
     "NaN": (GOOD * np.nan, r"hold no NaN"),
     "int32": ((GOOD * 255).astype("int32"), r"uint8 in 0\.\.255; got dtype int32.*tf\.uint8"),
     "int64": ((GOOD * 255).astype("int64"), r"uint8 in 0\.\.255; got dtype int64"),
