@@ -124,13 +124,14 @@ def evaluate(preset_or_run, num_importance_samples, num_samples, features):
     default="tf_saved_model",
     help="onnx and litert write the decoder or generator alone, to OUTPUT/<name>.onnx or .tflite.",
 )
+@click.option("--batch-size", type=click.IntRange(1), default=1, help="Rows that a LiteRT file takes at a time.")
 @click.option(
     "--jit-compile/--no-jit-compile",
-    default=True,
-    help="Have XLA compile the samplers of autoregressive models. Official GPU images of TensorFlow Serving lack it.",
+    default=False,
+    help="Have XLA compile the samplers of autoregressive models; the server must be told to, see what is printed.",
 )
 @click.option("--server-config", is_flag=True, help="Also write OUTPUT/models.config and batching_parameters.txt.")
-def export(preset_or_run, output, version, format, jit_compile, server_config):
+def export(preset_or_run, output, version, format, batch_size, jit_compile, server_config):
     """Export PRESET_OR_RUN as a SavedModel in the folder layout of TensorFlow Serving."""
     with _plain_errors():
         from keras_genzoo import conversion, serving
@@ -140,15 +141,18 @@ def export(preset_or_run, output, version, format, jit_compile, server_config):
         if server_config and not is_saved_model:
             raise ValueError("--server-config is for SavedModels; leave out --format.")
         path = output / (name if is_saved_model else name + conversion.FORMATS[format].suffix)
-        path = _load(preset_or_run).export(path, version, format, jit_compile)
+        options = {"version": version, "jit_compile": jit_compile, "batch_size": batch_size}
+        path = _load(preset_or_run).export(path, format, **options)
         click.echo(f"Wrote {path}.")
         if server_config:
             click.echo(f"Wrote {' and '.join(serving.write_server_config(output))}.")
         if is_saved_model:
             click.echo(
                 f"Serve it: docker run -p 8500:8500 -p 8501:8501 -v {output.resolve()}:/models "
-                f"-e MODEL_NAME={name} tensorflow/serving"
+                f"-e MODEL_NAME={name} tensorflow/serving{' --xla_cpu_compilation_enabled=true' * jit_compile}"
             )
+            if jit_compile:
+                click.echo("On a GPU: tensorflow/serving:latest-gpu --xla_gpu_compilation_enabled=true, from 2.18 on.")
 
 
 @main.command(name="list")

@@ -1,7 +1,7 @@
 """Conversion: the signature `decode` as one file, ONNX or LiteRT, for runtimes other than TensorFlow.
 
-It is the decoder or the generator, latents (and labels) to images, for any number of rows. The file checks none of its
-inputs: these runtimes have no assertions.
+It is the decoder or the generator, latents (and labels) to images: in ONNX for any number of rows, in LiteRT for a
+fixed one. The file checks none of its inputs: these runtimes have no assertions.
 """
 
 import tempfile
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import files, serving
+from keras_genzoo import files, inputs, serving
 
 
 class Format(NamedTuple):
@@ -29,13 +29,14 @@ class Format(NamedTuple):
     convert: callable
 
 
-def convert(model, path, format):
+def convert(model, path, format, batch_size=1):
     """Writes the signature `decode` of a model, which computes in float32 there whatever the model computes in.
 
     Args:
         model: a `GenerativeModel`.
         path: the file to write, `.onnx` or `.tflite`; it appears only when it is complete.
         format: `"onnx"` or `"litert"`.
+        batch_size: int, rows that a LiteRT file takes, or None for any number; ONNX files take any.
 
     Returns:
         The path.
@@ -48,6 +49,8 @@ def convert(model, path, format):
     """
     path = Path(path)
     title, suffix, convert_function = FORMATS[format]
+    if batch_size is not None:
+        (batch_size,) = inputs.positive_integers("batch_size", [batch_size], 1)
     if path.suffix != suffix:
         raise ValueError(f"`path` must end in {suffix} for format={format!r}; got {str(path)!r}.")
     _refuse_existing(path)
@@ -59,7 +62,7 @@ def convert(model, path, format):
         )
     if format == "onnx":
         _require_tf2onnx()
-    function = _decode_function(_in_float32(model))
+    function = _decode_function(_in_float32(model), batch_size if format == "litert" else None)
     try:
         # What goes wrong the converters raise, beside logging each step.
         with serving.quiet("CRITICAL", "absl", "tensorflow", "tf2onnx"):
@@ -93,9 +96,9 @@ def _in_float32(model):
     return copy
 
 
-def _decode_function(model):
+def _decode_function(model, batch_size):
     """The signature as a traced `tf.function`, unchecked, as assertions do not convert."""
-    decode = serving.traced(model.serving_signatures()["decode"], checked=False)
+    decode = serving.traced(model.serving_signatures()["decode"], checked=False, batch_size=batch_size)
     operations = decode.get_concrete_function().graph.get_operations()
     dtypes = {x.dtype for operation in operations for x in operation.outputs if x.dtype.is_floating}
     if dtypes != {tf.float32}:  # a network the user gave has a policy of its own

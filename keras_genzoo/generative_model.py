@@ -403,8 +403,8 @@ class GenerativeModel(ChecksData, keras.Model):
             return {"labels": serving.vectors(self.condition_dim)}
         return {"labels": serving.labels(self.num_classes)} if self.num_classes else {}
 
-    def export(self, path, version=None, format="tf_saved_model", jit_compile=True):
-        """Writes `path/<version>/`, a SavedModel whose signatures are the model's verbs.
+    def export(self, filepath, format="tf_saved_model", *, version=None, jit_compile=False, batch_size=1):
+        """Writes `filepath/<version>/`, a SavedModel whose signatures are the model's verbs.
 
         It runs in TensorFlow Serving or after `tf.saved_model.load`, with neither Keras nor this package. `sample` is
         also `serving_default`. Inputs and outputs are float32, int32 or bool under any precision, images are float32
@@ -414,22 +414,32 @@ class GenerativeModel(ChecksData, keras.Model):
         Other runtimes get one file with the verb `decode` of the models that have it, a decoder or generator.
 
         Args:
-            path: folder of all versions of this model; for another format the file to write.
-            version: int, by default the next free number; for a SavedModel only.
+            filepath: folder of all versions of this model; for another format the file to write.
             format: `"tf_saved_model"`, `"onnx"` or `"litert"`, as in Keras.
-            jit_compile: bool, whether the samplers of autoregressive models are compiled by XLA, which makes them
-                faster by far. False for a server that lacks XLA for its device.
+            version: int, by default the next free number; for a SavedModel only.
+            jit_compile: bool, whether the samplers of autoregressive models are marked for XLA, which draws large
+                images faster, once it has compiled. Such a SavedModel runs where XLA does: TensorFlow Serving must be
+                started with `--xla_cpu_compilation_enabled=true`, and else fails to load it.
+            batch_size: int, rows of latents that a LiteRT file takes at a time, a fixed number since LiteRT.js takes
+                no other; None leaves it free. In the other formats it is always free.
 
         Returns:
             The path of the new version's folder, or of the file.
 
         Raises:
             FileExistsError: if that version, or the file, exists already.
-            ValueError: if the model has nothing that converts to the format.
+            ValueError: if the model has nothing that converts to the format, or for an option of another format.
         """
+        if isinstance(format, int):
+            raise ValueError(
+                f"`format` must be a string; got {format!r}. A version goes by its name: version={format!r}."
+            )
         distributions.check_choice("format", format, ("tf_saved_model", *conversion.FORMATS))
+        if format != "litert" and batch_size != 1:
+            raise ValueError(f"`batch_size` is for LiteRT files; leave it out with format={format!r}.")
         if format == "tf_saved_model":
-            return serving.export(self, path, version, jit_compile)
-        if version is not None:
-            raise ValueError(f"`version` is for SavedModels; leave it out with format={format!r}.")
-        return conversion.convert(self, path, format)
+            return serving.export(self, filepath, version, jit_compile)
+        for name, given in (("version", version), ("jit_compile", jit_compile)):
+            if given:
+                raise ValueError(f"`{name}` is for SavedModels; leave it out with format={format!r}.")
+        return conversion.convert(self, filepath, format, batch_size)

@@ -4,17 +4,15 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 # What TensorFlow keeps for people and for Python, and finds out by itself where it needs it.
 _ANNOTATIONS = ("_output_shapes", "_user_specified_name", "_has_manual_control_dependencies")
-_COMPILES = "_XlaMustCompile"
 
 
-def compact(folder, jit_compile=True):
+def compact(folder):
     """Drops annotations from the functions of a SavedModel and shortens the names inside them.
 
     A node `vae_1/decoder_1/dense_2_1/MatMul` becomes `n17`; one without a scope, such as an input, keeps its name.
 
     Args:
         folder: path of the SavedModel.
-        jit_compile: bool, False to take from all functions the mark that they must be compiled by XLA.
     """
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
@@ -24,7 +22,7 @@ def compact(folder, jit_compile=True):
         attributes = [function.attr, *(node.attr for node in function.node_def)]
         attributes += [argument.attr for argument in function.arg_attr.values()]
         for attr in attributes:
-            for name in _ANNOTATIONS if jit_compile else (*_ANNOTATIONS, _COMPILES):
+            for name in _ANNOTATIONS:
                 attr.pop(name, None)
     path.write_bytes(saved.SerializeToString(deterministic=True))
     (folder / "fingerprint.pb").unlink(missing_ok=True)  # of the file as it was; loaders do without

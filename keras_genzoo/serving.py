@@ -40,10 +40,12 @@ class Signature(NamedTuple):
     Attributes:
         function: takes the inputs as keyword arguments, returns a dict of named tensors.
         inputs: dict, input name to `Input`.
+        compiled: the same function with its loops marked for XLA, where it has any that are worth it, or None.
     """
 
     function: callable
     inputs: dict
+    compiled: callable = None
 
 
 # ---- inputs ----
@@ -99,7 +101,7 @@ def temperature():
 # ---- export ----
 
 
-def export(model, path, version=None, jit_compile=True):
+def export(model, path, version=None, jit_compile=False):
     """Writes the next (or the given) version of a model; see `GenerativeModel.export`."""
     path = Path(path)
     if version is None:
@@ -111,18 +113,26 @@ def export(model, path, version=None, jit_compile=True):
     if target.exists():
         raise FileExistsError(f"version {version} exists in {str(path)!r}; choose another `version`, or leave it out.")
     signatures = model.serving_signatures()
+    if jit_compile:
+        signatures = {name: x._replace(function=x.compiled or x.function) for name, x in signatures.items()}
     functions = {name: traced(signature, checked=True) for name, signature in signatures.items()}
     # TensorFlow would announce the unfinished folder, which is gone in a moment.
     with quiet("WARNING", "tensorflow"), files.new_folder(target) as unfinished:
         save({**functions, "serving_default": functions["sample"]}, unfinished)
-        graph_definition.compact(unfinished, jit_compile)
+        graph_definition.compact(unfinished)
         _write_warmup_requests(unfinished, path.name, signatures)
     return str(target)
 
 
-def traced(signature, checked):
-    """The signature as a traced `tf.function` of its named inputs, which it checks or not."""
-    specs = [tf.TensorSpec(given.spec.shape, given.spec.dtype, name) for name, given in signature.inputs.items()]
+def traced(signature, checked, batch_size=None):
+    """The signature as a traced `tf.function` of its named inputs, which it checks or not.
+
+    With a `batch_size`, inputs that hold a row for each example hold that many.
+    """
+    specs = [
+        tf.TensorSpec([batch_size if side is None else side for side in given.spec.shape], given.spec.dtype, name)
+        for name, given in signature.inputs.items()
+    ]
 
     @tf.function(input_signature=specs, autograph=False)
     def function(*tensors):

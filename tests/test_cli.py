@@ -116,14 +116,28 @@ def test_sample_evaluate_and_export(run, tmp_path):
     assert f"{tmp_path}/{folder.name}/2" in genzoo("export", folder, "--output", tmp_path)
     genzoo("export", folder, "--output", tmp_path, "--version", 2, fails_with="version 2 exists")
 
-    printed = genzoo("export", folder, "--output", tmp_path / "served", "--server-config", "--no-jit-compile")
-    assert "models.config" in printed and f"-e MODEL_NAME={folder.name} tensorflow/serving" in printed
+    printed = genzoo("export", folder, "--output", tmp_path / "served", "--server-config")
+    assert "models.config" in printed and f"-e MODEL_NAME={folder.name} tensorflow/serving\n" in printed
     assert folder.name in (tmp_path / "served" / "models.config").read_text()
     assert f"{folder.name}.onnx" in genzoo("export", folder, "--output", tmp_path, "--format", "onnx")
     assert (tmp_path / f"{folder.name}.onnx").is_file()
     wrong = ("export", folder, "--output", tmp_path, "--format", "onnx")
     genzoo(*wrong, "--version", 2, fails_with="`version` is for SavedModels")
     genzoo(*wrong, "--server-config", fails_with="--server-config is for SavedModels")
+    genzoo(*wrong, "--batch-size", 4, fails_with="`batch_size` is for LiteRT files")
+    genzoo("export", folder, "--output", tmp_path, "--format", "litert", "--batch-size", 4)
+    (latents,) = tf.lite.Interpreter(str(tmp_path / f"{folder.name}.tflite")).get_input_details()
+    assert latents["shape_signature"][0] == 4
+
+
+def test_a_compiled_export_says_how_to_start_the_server(tmp_path):
+    printed = genzoo("export", "pixelcnn_digits", "--output", tmp_path, "--jit-compile")
+    assert "-e MODEL_NAME=pixelcnn_digits tensorflow/serving --xla_cpu_compilation_enabled=true\n" in printed
+    assert "--xla_gpu_compilation_enabled=true" in printed
+    assert b"_XlaMustCompile" in (tmp_path / "pixelcnn_digits" / "1" / "saved_model.pb").read_bytes()
+    printed = genzoo("export", "pixelcnn_digits", "--output", tmp_path)
+    assert "xla" not in printed
+    assert b"_XlaMustCompile" not in (tmp_path / "pixelcnn_digits" / "2" / "saved_model.pb").read_bytes()
 
 
 FIGURES_OF_SAMPLES = (

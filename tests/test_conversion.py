@@ -55,14 +55,17 @@ def run_onnx(path, given):
 def run_litert(path, given):
     interpreter = Interpreter(path)
     assert {name: set(x["inputs"]) for name, x in interpreter.get_signature_list().items()} == {"decode": set(given)}
+    assert {x["shape_signature"][0] for x in interpreter.get_input_details()} == {len(given["latents"])}
+    assert all(-1 not in x["shape_signature"] for x in interpreter.get_tensor_details())  # LiteRT.js takes no other
     return interpreter.get_signature_runner("decode")(**given)
 
 
 RUN = {"onnx": run_onnx, "litert": run_litert}
+BATCH_SIZE = 3  # of the LiteRT files here
 
 
 def check_parity(model, path, format):
-    for n in (3, 5):
+    for n in (BATCH_SIZE, *[5] * (format == "onnx")):
         given = inputs_of(model, n)
         expected = model.decode(**given).numpy()
         assert np.ptp(expected) > 0.1
@@ -79,14 +82,35 @@ def format(request):
 @pytest.mark.parametrize("name", MODELS)
 def test_images_are_those_of_decode(tmp_path, name, format):
     model = set_weights(MODELS[name]())
-    path = conversion.convert(model, tmp_path / "new" / FILES[format], format)
+    path = conversion.convert(model, tmp_path / "new" / FILES[format], format, BATCH_SIZE)
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == [FILES[format]]
     check_parity(model, path, format)
 
 
+def test_litert_takes_one_row_unless_told_otherwise(tmp_path):
+    vae = set_weights(gz.VAE((4, 4, 1), 2, num_classes=3))
+    given = inputs_of(vae, 1)
+    images = run_litert(vae.export(tmp_path / "one.tflite", "litert"), given)["images"]
+    np.testing.assert_allclose(images, vae.decode(**given), atol=1e-5)
+    free = Interpreter(vae.export(tmp_path / "free.tflite", "litert", batch_size=None))
+    assert {x["shape_signature"][0] for x in free.get_input_details()} == {-1}
+    for n in (2, 5):
+        given = inputs_of(vae, n)
+        np.testing.assert_allclose(
+            free.get_signature_runner("decode")(**given)["images"], vae.decode(**given), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0])
+def test_bad_batch_sizes(tmp_path, batch_size):
+    with pytest.raises(ValueError, match="`batch_size` must be a positive integer; got"):
+        gz.VAE((4, 4, 1), 2).export(tmp_path / "decoder.tflite", "litert", batch_size=batch_size)
+    assert not list(tmp_path.iterdir())
+
+
 def test_mixed_precision_converts_in_float32(tmp_path, format):
     mixed, plain = (set_weights(gz.DCGAN((8, 8, 1), 3, dtype=dtype)) for dtype in ("mixed_bfloat16", "float32"))
-    check_parity(plain, conversion.convert(mixed, tmp_path / FILES[format], format), format)
+    check_parity(plain, conversion.convert(mixed, tmp_path / FILES[format], format, BATCH_SIZE), format)
 
 
 def generator_of(layer):

@@ -1,7 +1,10 @@
 """Exports: every signature gives what its verb gives, and a version is whole or absent."""
 
+import inspect
+import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -62,8 +65,32 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("version", [0, -1, "2"])
 def test_bad_versions(tmp_path, version):
     with pytest.raises(ValueError, match="`version` must be a positive integer"):
-        gz.VAE((4, 4, 1), 2).export(tmp_path / "m", version)
+        gz.VAE((4, 4, 1), 2).export(tmp_path / "m", version=version)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((7,), {}, "`format` must be a string; got 7. A version goes by its name: version=7"),
+        (("pb",), {}, "`format` must be one of 'tf_saved_model', 'onnx', 'litert'; got 'pb'"),
+        (("onnx",), {"version": 2}, "`version` is for SavedModels; leave it out with format='onnx'"),
+        (("litert",), {"jit_compile": True}, "`jit_compile` is for SavedModels; leave it out with format='litert'"),
+        ((), {"batch_size": 4}, "`batch_size` is for LiteRT files; leave it out with format='tf_saved_model'"),
+        (("onnx",), {"batch_size": None}, "`batch_size` is for LiteRT files; leave it out with format='onnx'"),
+    ],
+)
+def test_bad_formats_and_options_of_others(tmp_path, arguments, options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        gz.GAN((4, 4, 1), 2).export(tmp_path / "m", *arguments, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arguments_come_in_the_order_of_keras(tmp_path):
+    theirs, ours = (list(inspect.signature(cls.export).parameters)[:3] for cls in (keras.Model, gz.GAN))
+    assert ours == theirs == ["self", "filepath", "format"]
+    path = gz.GAN((4, 4, 1), 2).export(tmp_path / "generator.onnx", "onnx")
+    assert path == str(tmp_path / "generator.onnx") and (tmp_path / "generator.onnx").is_file()
 
 
 def test_versions_are_numbered_and_none_is_overwritten(tmp_path):

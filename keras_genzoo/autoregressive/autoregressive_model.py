@@ -22,7 +22,8 @@ from keras_genzoo.generative_model import GenerativeModel
 _LIKELIHOODS = ("categorical", "logistic_mixture")
 _NUM_LOGISTICS = 10  # as in Salimans et al. 2017
 _LEVELS_OF_LOGISTICS = 256
-_SERVED_BATCHES = (16, 32, 64, 128, 256, 512, serving.MAX_ROWS)
+_BATCH_SIZE = serving.MAX_ROWS  # images drawn at a time
+_COMPILED_SIZES = tuple(2**i for i in range(4, 31))  # 16, 32, 64, ...
 
 
 class AutoregressiveModel(GenerativeModel):
@@ -88,7 +89,11 @@ class AutoregressiveModel(GenerativeModel):
         super().build()
 
     def compile(self, optimizer=None, **kwargs):
-        """Compiles like `keras.Model.compile`; by default with Adam at 1e-3."""
+        """Compiles like `keras.Model.compile`; by default with Adam at 1e-3.
+
+        The sampler is compiled by XLA also where Keras would not compile a train step, and `jit_compile=False` alone
+        keeps it from that: the same images come more slowly.
+        """
         super().compile(optimizer=keras.optimizers.Adam(1e-3) if optimizer is None else optimizer, **kwargs)
 
     # ---- objective ----
@@ -189,38 +194,52 @@ class AutoregressiveModel(GenerativeModel):
     def draw_noise(self, num_samples, seed):
         return tf.random.stateless_uniform((num_samples, *self.image_shape), seed)
 
-    def generate(self, noise, labels=None, temperature=1.0, progress=None):
+    def generate(self, noise, labels=None, temperature=1.0, **options):
         nothing = tf.zeros_like(noise)
-        return self._fill(noise, nothing, tf.cast(nothing, tf.bool), labels, temperature, progress)
+        return self._fill(noise, nothing, tf.cast(nothing, tf.bool), labels, temperature, **options)
 
-    def _fill(self, noise, images, known, labels, temperature, progress=None):
-        """Images `(n, h, w, c)` with all pixels drawn that are not known."""
+    def _fill(
+        self, noise, images, known, labels, temperature, progress=None, jit_compile=False, batch_size=_BATCH_SIZE
+    ):
+        """Images `(n, h, w, c)` with all pixels drawn that are not known; n is at most `batch_size`."""
         height, width, _ = self.image_shape
-        noise, images, known = (tf.transpose(x, (1, 2, 0, 3)) for x in (noise, images, known))
+        num_images = tf.shape(noise)[0]
+        if jit_compile:
+            noise, images, known, labels = _padded(batch_size, noise, images, known, labels)
+        images = tf.where(known, images, -1.0)
+        noise, images = (tf.transpose(x, (1, 2, 0, 3)) for x in (noise, images))
         condition, temperature = self._condition(labels), tf.convert_to_tensor(temperature)
         above = self.network.begin_image(tf.shape(noise)[2], width)
+        draw_rows = self._draw_rows_compiled if jit_compile else self._draw_rows_uncompiled
         num_rows = height if progress is None else 1
         for first in range(0, height, num_rows):
             rows = (tf.constant(first), tf.constant(first + num_rows))
-            images, above = self._draw_rows(images, noise, known, condition, temperature, above, *rows)
+            images, above = draw_rows(images, noise, condition, temperature, above, *rows)
             if progress is not None:
                 progress.add(1)
-        return tf.transpose(images, (2, 0, 1, 3))
+        return tf.transpose(images, (2, 0, 1, 3))[:num_images]
 
     @tf.function(jit_compile=True, autograph=False)
-    def _draw_rows(self, images, noise, known, condition, temperature, above, first, last):
+    def _draw_rows_compiled(self, *state):
+        return self._draw_rows(*state)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _draw_rows_uncompiled(self, *state):
+        return self._draw_rows(*state, pixels_a_turn=4)  # a turn of a loop costs TensorFlow as much as ten operations
+
+    def _draw_rows(self, images, noise, condition, temperature, above, first, last, pixels_a_turn=1):
         def draw_level(parameters, noise):
+            if self.num_levels == 2:
+                return tf.cast(tf.sigmoid(-parameters[:, 0] / temperature) <= noise, tf.float32)
             level = sampler.draw_level(self._level_logits(parameters) / temperature, noise)
             return tf.gather(distributions.levels(self.num_levels), level)
 
-        return sampler.draw_rows(self.network, draw_level, images, noise, known, condition, above, first, last)
+        return sampler.draw_rows(self.network, draw_level, images, noise, condition, above, first, last, pixels_a_turn)
 
     def _level_logits(self, parameters):
         """Logits `(n, k)` of the levels of one channel of a pixel, from its parameters `(n, p)`."""
         if self.likelihood == "logistic_mixture":
             return distributions.quantized_logistic_mixture_logits(parameters)
-        if self.num_levels == 2:
-            return tf.concat([tf.zeros_like(parameters), parameters], axis=-1)
         return parameters
 
     def sample(self, num_samples, labels=None, seed=None, batch_size=None, temperature=1.0, verbose=0):
@@ -230,7 +249,8 @@ class AutoregressiveModel(GenerativeModel):
             num_samples: int, at least 1.
             labels: ints `(num_samples,)`, or float vectors `(num_samples, condition_dim)`, for a conditional model.
             seed: int32. The same seed gives the same images.
-            batch_size: int, images drawn at a time.
+            batch_size: int, images drawn at a time; by default 1,024. XLA compiles the sampler for each size of batch,
+                which takes seconds: 16, 32, 64, ..., `batch_size`, to the next of which a batch is padded.
             temperature: float, positive; levels are drawn with probabilities in proportion to p^(1/temperature), so
                 that below 1 the likelier ones come more often.
             verbose: 1 for a progress bar over rows.
@@ -240,10 +260,8 @@ class AutoregressiveModel(GenerativeModel):
         """
         noise, labels = self._noise_and_labels(num_samples, labels, seed)
         options = self._options(temperature, verbose, num_samples, batch_size)
-        return self._in_batches(functools.partial(self._generate, **options), batch_size, noise, labels)
-
-    def _generate(self, noise, labels=None, **options):  # no graph around it: its loops are compiled
-        return self.generate(noise, labels, **options)
+        generate = functools.partial(self.generate, **options)  # no graph around it: it makes its own
+        return self._in_batches(generate, options["batch_size"], noise, labels)
 
     def complete(self, images, known, labels=None, seed=None, batch_size=None, temperature=1.0, verbose=0):
         """Draws the unknown pixels of images, each given those above it and to its left.
@@ -256,7 +274,7 @@ class AutoregressiveModel(GenerativeModel):
             known: bool, broadcast to `(n, h, w, c)`; True where a pixel is given.
             labels: ints `(n,)`, or float vectors `(n, condition_dim)`, for a conditional model.
             seed: int32. The same seed gives the same images; with nothing known, those of `sample`.
-            batch_size: int, images drawn at a time.
+            batch_size: int, images drawn at a time; see `sample`.
             temperature: float, positive; see `sample`.
             verbose: 1 for a progress bar over rows.
 
@@ -274,7 +292,7 @@ class AutoregressiveModel(GenerativeModel):
         noise = self._draw_noise(tf.constant(len(images)), seed)
         options = self._options(temperature, verbose, len(images), batch_size)
         fill = functools.partial(self._fill, **options)
-        return self._in_batches(fill, batch_size, noise, images, known, labels)
+        return self._in_batches(fill, options["batch_size"], noise, images, known, labels)
 
     def _check_known(self, known, shape):
         known = tf.convert_to_tensor(known)
@@ -293,39 +311,46 @@ class AutoregressiveModel(GenerativeModel):
     def _options(self, temperature, verbose, num_images, batch_size):
         if not temperature > 0 or not math.isfinite(temperature):
             raise ValueError(f"`temperature` must be positive and finite; got {temperature!r}.")
+        (batch_size,) = inputs.positive_integers("batch_size", [batch_size or _BATCH_SIZE], 1)
         progress = None
         if verbose:
-            num_batches = -(-num_images // (batch_size or num_images))
+            num_batches = -(-num_images // batch_size)
             progress = keras.utils.Progbar(num_batches * self.image_shape[0], unit_name="row")
-        return {"temperature": float(temperature), "progress": progress}
+        return {
+            "temperature": float(temperature),
+            "progress": progress,
+            "jit_compile": self.allows_xla,
+            "batch_size": batch_size,
+        }
 
     def serving_signatures(self):
-        def sample(num_samples, seed, temperature, labels=None):
+        def sample(num_samples, seed, temperature, labels=None, jit_compile=False):
             noise = self.draw_noise(num_samples, tf.stack([seed, 0]))
-            generate = functools.partial(self.generate, temperature=temperature)
-            return {"images": _in_padded_batch(generate, noise, labels)}
+            return {"images": self.generate(noise, labels, temperature, jit_compile=jit_compile)}
 
-        def complete(images, known, seed, temperature, labels=None):
+        def complete(images, known, seed, temperature, labels=None, jit_compile=False):
             noise = self.draw_noise(tf.shape(images)[0], tf.stack([seed, 0]))
-            fill = functools.partial(self._fill, temperature=temperature)
-            return {"images": _in_padded_batch(fill, noise, self._check_levels(images, known), known, labels)}
+            images = self._check_levels(images, known)
+            return {"images": self._fill(noise, images, known, labels, temperature, jit_compile=jit_compile)}
 
         def log_prob(images, labels=None):
             return {"log_prob": -self.negative_log_likelihood(self._check_levels(images), labels)}
+
+        def loops(function, inputs):
+            return serving.Signature(function, inputs, compiled=functools.partial(function, jit_compile=True))
 
         images, label = {"images": serving.images(self.image_shape)}, self.label_input()
         known = {"known": serving.known(self.image_shape)}
         numbers = {"seed": serving.seed(), "temperature": serving.temperature()}
         return {
-            "sample": serving.Signature(sample, {"num_samples": serving.count("num_samples"), **numbers, **label}),
-            "complete": serving.Signature(complete, {**images, **known, **numbers, **label}),
+            "sample": loops(sample, {"num_samples": serving.count("num_samples"), **numbers, **label}),
+            "complete": loops(complete, {**images, **known, **numbers, **label}),
             "log_prob": serving.Signature(log_prob, {**images, **label}),
         }
 
 
-def _in_padded_batch(function, *tensors):
-    """`function(*tensors)` on batches of few sizes: XLA compiles anew for each size that a server is asked for."""
+def _padded(batch_size, *tensors):
+    """Tensors, or None, with rows of zeros added up to one of a few sizes: XLA compiles anew for each."""
     n = tf.shape(tensors[0])[0]
-    size = tf.gather(_SERVED_BATCHES, tf.searchsorted(_SERVED_BATCHES, n[None])[0])
-    padded = [None if x is None else tf.pad(x, [[0, size - n], *[[0, 0]] * (x.shape.rank - 1)]) for x in tensors]
-    return function(*padded)[:n]
+    size = tf.minimum(tf.gather(_COMPILED_SIZES, tf.searchsorted(_COMPILED_SIZES, n[None])[0]), batch_size)
+    return [None if x is None else tf.pad(x, [[0, size - n], *[[0, 0]] * (x.shape.rank - 1)]) for x in tensors]

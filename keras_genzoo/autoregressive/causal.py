@@ -77,6 +77,8 @@ class PixelDense(layers.Layer):
         kernel = tf.convert_to_tensor(self.kernel)
         if self.groups is not None:
             kernel *= tf.cast(sees(self.groups, self.input_groups, "B"), kernel.dtype)
+        if x.shape.rank == 2:
+            return add_bias(tf.matmul(x, kernel), self.bias)
         y = add_bias(tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel), self.bias)
         return tf.reshape(y, (-1, *x.shape[1:-1], self.units))
 
@@ -143,43 +145,42 @@ class CausalConv2D(layers.Layer):
 
     def call(self, x, cursor=None):
         """x `(n, h, w, f)` to `(n, h, w, filters)`; with a cursor, the next pixel `(n, f)` to `(n, filters)`."""
-        kernel = self.kernel * self.taps
         if cursor is None:
-            return add_bias(convolve(tf.pad(x, self.padding), kernel, self.dilation), self.bias)
-        seen = self.keep(x, cursor) if self.mask == "B" else self._beside(x, cursor)
-        taps = tf.reshape(seen[:, :: self.dilation], (-1, (self.num_left + 1) * x.shape[-1]))
-        y = tf.matmul(taps, tf.reshape(kernel[-1, : self.num_left + 1], (taps.shape[-1], self.filters)))
+            y = convolve(tf.pad(x, self.padding), self.kernel * self.taps, self.dilation)
+            return add_bias(y, self.bias)
+        kept = cursor.kept[self.name]
+        y = tf.matmul(tf.concat([*kept["left"][:: self.dilation], x], axis=-1), kept["kernel"])
+        if self.mask == "B":
+            self.keep(x, cursor)
         if self.num_above:
-            return y + cursor.kept[self.name]["from_above"][cursor.column]
+            return y + tf.gather(kept["from_above"], cursor.column, axis=1)
         return add_bias(y, self.bias)
 
     def keep(self, x, cursor):
         """Keeps an input for the pixels that come after; with mask A called once all its channels are known."""
-        seen, kept = self._beside(x, cursor), dict(cursor.kept[self.name])
-        kept["left"] = seen[:, 1:]
+        kept = dict(cursor.kept[self.name])
+        kept["left"] = (*kept["left"][1:], x)
         if self.num_above:
             kept["row"] = kept["row"].write(cursor.column, x)
         cursor.kept[self.name] = kept
-        return seen
-
-    def _beside(self, x, cursor):
-        """The inputs to the left with the next one, `(n, num_left * dilation + 1, f)`."""
-        return tf.concat([cursor.kept[self.name]["left"], x[:, None]], axis=1)
 
     def rows_above(self, n, width):
         """What is kept from row to row, at the first one: the inputs above, `(n, rows, w, f)`."""
         return tf.zeros((n, self.num_above * self.dilation, width, len(self.input_groups)), self.compute_dtype)
 
     def begin_row(self, above):
-        """What is kept along a row; what the rows above say of each of its pixels is computed at once."""
+        """What is kept along a row; what its pixels share, and what the rows above say of each, is computed at once."""
         n, width, f = tf.shape(above)[0], above.shape[2], above.shape[3]
-        kept = {"left": tf.zeros((n, self.num_left * self.dilation, f), above.dtype)}
+        kernel, bias = (tf.cast(weights, above.dtype) for weights in (self.kernel, self.bias))
+        own_row = (kernel * self.taps)[-1, : self.num_left + 1]
+        kept = {
+            "kernel": tf.reshape(own_row, (-1, self.filters)),  # ((num_left + 1) f, filters)
+            "left": (tf.zeros((n, f), above.dtype),) * (self.num_left * self.dilation),  # the last inputs, newest last
+        }
         if self.num_above:
             reach = (self.num_above - 1) * self.dilation + 1
             x = tf.pad(above[:, :reach], [(0, 0), (0, 0), self.padding[2], (0, 0)])
-            kernel, bias = (tf.cast(weights, x.dtype) for weights in (self.kernel, self.bias))
-            y = convolve(x, kernel[:-1], self.dilation)[:, 0]
-            kept["from_above"] = tf.transpose(add_bias(y, bias), (1, 0, 2))  # (w, n, filters)
+            kept["from_above"] = add_bias(convolve(x, kernel[:-1], self.dilation)[:, 0], bias)  # (n, w, filters)
             kept["row"] = tf.TensorArray(above.dtype, width, element_shape=(above.shape[0], f))
         return kept
 

@@ -113,7 +113,7 @@ class Network(CausalNetwork):
         if cursor is None:
             _, from_above = self.look_above(shift_down(x), condition)
         else:
-            from_above = [rows[cursor.column] for rows in cursor.kept["from_above"]]
+            from_above = tf.unstack(tf.gather(cursor.kept["from_above"], cursor.column, axis=2))
         for block, features in zip(self.blocks, from_above, strict=True):
             x = block(x, features, cursor=cursor)
         return self.head(tf.nn.relu(self.hidden(tf.nn.relu(x))))
@@ -136,7 +136,7 @@ class Network(CausalNetwork):
         above, kept = super().begin_row(above)
         cursor = Cursor(above)
         _, from_above = self.look_above(above["row"], condition, cursor)
-        kept["from_above"] = [tf.transpose(rows, (1, 0, 2)) for rows in from_above]  # each (w, n, 2 f)
+        kept["from_above"] = tf.stack(from_above)  # (blocks, n, w, 2 f)
         return cursor.kept, kept
 
     def end_row(self, above, kept, row):

@@ -13,54 +13,63 @@ own column of the network, and the loops over rows and pixels are one program, c
 All randomness comes in as `noise`: the same noise gives the same pixels as the plain way would.
 """
 
+import math
+
 import tensorflow as tf
 
 from keras_genzoo.autoregressive.causal import Cursor
 
 
-def draw_rows(network, draw_level, images, noise, known, condition, above, first, last):
+def draw_rows(network, draw_level, images, noise, condition, above, first, last, pixels_a_turn=1):
     """Draws the rows `first` to `last - 1` of images whose earlier rows are drawn; runs inside a graph.
 
     Args:
         network: `CausalNetwork`.
         draw_level: function of parameters `(n, p)` of one channel of a pixel and uniform noise `(n,)` to its
             values `(n,)`.
-        images: float32 `(h, w, n, c)`, drawn so far and known.
+        images: float32 `(h, w, n, c)`, the values drawn so far or known; negative where one is to be drawn.
         noise: float32 `(h, w, n, c)` in [0, 1).
-        known: bool `(h, w, n, c)`, pixels to leave as they are.
         condition: `(n, d)` or None.
         above: what the network keeps from row to row.
         first: int tensor.
         last: int tensor.
+        pixels_a_turn: int, pixels that one turn of the loop draws, or the largest such divisor of the width. XLA makes
+            nothing of more than one, and TensorFlow saves the cost of turns.
 
     Returns:
         images and above, with these rows drawn.
     """
     height, width, _, channels = images.shape
     rows = tf.TensorArray(tf.float32, height, element_shape=images.shape[1:]).unstack(images)
+    given = tf.transpose(tf.stack([images, noise]), (1, 2, 4, 0, 3))  # (h, w, c, 2, n)
 
     def draw_row(i, above, rows):
         above, kept = network.begin_row(above, condition)
-        row = tf.TensorArray(tf.float32, width, element_shape=images.shape[2:])
+        given_row, row = given[i], tf.TensorArray(tf.float32, width, element_shape=images.shape[2:])
 
         def draw_pixel(j, kept, row):
             pixel = []  # the channels drawn so far, each (n,)
-            for channel in range(channels):
+            for channel, given_channel in enumerate(tf.unstack(tf.gather(given_row, j))):
+                image, uniform = tf.unstack(given_channel)
                 cursor = Cursor(kept, j)
-                so_far = tf.stack(pixel + [tf.zeros_like(noise[0, 0, :, 0])] * (channels - channel), axis=-1)
+                so_far = tf.stack(pixel + [tf.zeros_like(image)] * (channels - channel), axis=-1)
                 parameters = tf.split(network(so_far, condition=condition, cursor=cursor), channels, axis=-1)[channel]
-                value = draw_level(parameters, noise[i, j, :, channel])
-                pixel.append(tf.where(known[i, j, :, channel], images[i, j, :, channel], value))
+                pixel.append(tf.where(image < 0, draw_level(parameters, uniform), image))
             pixel = tf.stack(pixel, axis=-1)  # (n, c)
             network.end_pixel(pixel, cursor)
             return j + 1, cursor.kept, row.write(j, pixel)
 
-        _, kept, row = tf.while_loop(lambda j, *_: j < width, draw_pixel, (0, kept, row), maximum_iterations=width)
+        def draw_pixels(*state):
+            for _ in range(math.gcd(width, pixels_a_turn)):
+                state = draw_pixel(*state)
+            return state
+
+        _, kept, row = tf.while_loop(lambda j, *_: j < width, draw_pixels, (0, kept, row))
         row = row.stack()  # (w, n, c)
         above = network.end_row(above, kept, tf.transpose(row, (1, 0, 2)))
         return i + 1, above, rows.write(i, row)
 
-    _, above, rows = tf.while_loop(lambda i, *_: i < last, draw_row, (first, above, rows), maximum_iterations=height)
+    _, above, rows = tf.while_loop(lambda i, *_: i < last, draw_row, (first, above, rows))
     return rows.stack(), above
 
 

@@ -12,6 +12,7 @@ import scipy.stats
 import tensorflow as tf
 
 import keras_genzoo as gz
+from keras_genzoo.autoregressive import autoregressive_model
 from tests.autoregressive import naive
 from tests.autoregressive.conftest import every_image, with_random_weights
 
@@ -306,14 +307,71 @@ def test_served_vectors(make, tmp_path):
         sample(labels=vectors * np.nan, **given)
 
 
-def test_a_size_of_batch_is_compiled_once():
+def test_few_sizes_of_batches_are_compiled_and_padding_changes_no_pixel():
     model = with_random_weights("PixelCNN", (3, 3, 1))
-    counts = []
-    for seed, temperature in ((0, 1.0), (1, 0.7), (None, 2.0)):
-        model.sample(4, seed=seed, temperature=temperature)
-        counts.append(model._draw_rows.experimental_get_tracing_count())
+
+    def num_compiled():
+        return model._draw_rows_compiled.experimental_get_tracing_count()
+
+    for n, temperature in ((3, 1.0), (5, 0.7), (16, 2.0)):
+        noise = model.draw_noise(n, tf.constant([n, 0])).numpy()
+        samples = model.sample(n, seed=n, temperature=temperature)
+        np.testing.assert_array_equal(samples, naive.sample(model, noise, temperature=temperature))
+    np.testing.assert_array_equal(samples[:7], model.complete(samples[:7], np.ones((3, 3, 1), bool)))
     model.sample(4, verbose=1)
-    assert counts == [1, 1, 1] and model._draw_rows.experimental_get_tracing_count() == 1
+    assert num_compiled() == 1
+    model.sample(17)
+    model.sample(32)
+    assert num_compiled() == 2
+    model.sample(60, batch_size=20)  # none of 20 is padded to 32: the user has bounded the memory
+    assert num_compiled() == 3
+
+
+def test_more_images_than_a_batch_holds(make, monkeypatch):
+    model = make((2, 3, 1))
+    monkeypatch.setattr(autoregressive_model, "_BATCH_SIZE", 20)
+    noise = model.draw_noise(50, tf.constant([4, 0])).numpy()
+    np.testing.assert_array_equal(model.sample(50, seed=4), naive.sample(model, noise))
+    assert model._draw_rows_compiled.experimental_get_tracing_count() == 2  # of 20 and, for the last 10, of 16
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"image_shape": (3, 8, 1), "num_classes": 3},  # four pixels a turn of the loop
+        {"image_shape": (3, 6, 3), "num_levels": 3, "dilations": (1, 2)},  # two
+        {"image_shape": (3, 5, 1), "num_levels": 4},  # one
+    ],
+    ids=str,
+)
+def test_compile_can_turn_off_xla(make, arguments):
+    model = make(**arguments)
+    labels = np.arange(5) % 3 if model.num_classes else None
+    model.compile(jit_compile=False)
+    noise = model.draw_noise(5, tf.constant([1, 0])).numpy()
+    samples = model.sample(5, labels, seed=1).numpy()
+    np.testing.assert_array_equal(samples, naive.sample(model, noise, labels))
+    known = np.random.default_rng(1).uniform(size=samples.shape) < 0.3
+    images = samples[::-1]
+    completed = model.complete(images, known, labels, seed=1).numpy()
+    np.testing.assert_array_equal(completed, naive.sample(model, noise, labels, images=images, known=known))
+    assert model._draw_rows_compiled.experimental_get_tracing_count() == 0
+    for n in (2, 3, 4):
+        model.sample(n, None if labels is None else labels[:n])
+    assert model._draw_rows_uncompiled.experimental_get_tracing_count() == 2  # of 5, and then of any number
+
+
+@pytest.mark.parametrize("jit_compile", ["auto", False])
+def test_compile_config_keeps_what_was_asked(jit_compile):
+    """On a CPU Keras turns "auto" into False, which is about train steps."""
+    model = with_random_weights("PixelCNN", (2, 2, 1))
+    assert model.get_compile_config() == {}
+    model.compile(jit_compile=jit_compile)
+    again = type(model).from_config(model.get_config())
+    again.compile_from_config(model.get_compile_config())
+    again.sample(1)
+    assert again._draw_rows_compiled.experimental_get_tracing_count() == (jit_compile == "auto")
+    assert again.jit_compile == model.jit_compile
 
 
 def test_summary_counts_the_networks_parameters(make):
