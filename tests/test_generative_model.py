@@ -1,5 +1,8 @@
 """The machinery below the models, where a model's own tests would not see it."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -71,6 +74,21 @@ def test_jit_compile_is_saved(tmp_path):
             model.compile(jit_compile=jit_compile)
             model.save(tmp_path / "model.keras")
             assert keras.models.load_model(tmp_path / "model.keras").allows_xla is (jit_compile == "auto")
+
+
+@pytest.mark.parametrize("compiled_from", [0, 10**9])
+def test_what_is_made_for_a_model_goes_with_it(monkeypatch, compiled_from):
+    monkeypatch.setattr(generative_model, "_COMPILED_FROM", compiled_from)
+    images = np.ones((8, 4, 4, 1), "float32")
+    models = [gz.VAE((4, 4, 1), 2), gz.PixelCNN((4, 4, 1), num_filters=4, num_residual_blocks=1)]
+    for model in models:
+        model.compile()
+        model.fit(images, verbose=0)
+        model.sample(2)
+    references = [weakref.ref(model) for model in models]
+    del model, models
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
 
 
 def test_a_compiled_update_is_the_plain_one(monkeypatch):

@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_genzoo.layers import add_bias
+from keras_genzoo.networks import nested_layers
 
 
 class Cursor:
@@ -307,4 +308,4 @@ class CausalNetwork(layers.Layer):
         return 2 * tf.cast(images, self.compute_dtype) - 1
 
     def _of_type(self, kinds):
-        return [layer for layer in self._flatten_layers() if isinstance(layer, kinds)]
+        return [layer for layer in nested_layers(self) if isinstance(layer, kinds)]
