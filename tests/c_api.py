@@ -1,22 +1,24 @@
 """Runs requests against SavedModels through TensorFlow's C API, in a process that imports no TensorFlow.
 
-    python c_api.py LIBRARY REQUESTS RESULTS
+    python c_api.py LIBRARY [--xla]
 
 `TF_LoadSessionFromSavedModel` is the loader of the family that TensorFlow Serving uses, sessions over the graph as it
-was saved; `tf.saved_model.load` rebuilds Python functions instead. REQUESTS is a pickled list of dicts:
+was saved; `tf.saved_model.load` rebuilds Python functions instead. As in TensorFlow Serving, XLA is off unless told
+otherwise.
+
+Requests come in on stdin, pickled dicts one after another:
 
     path: str, of the SavedModel; it is loaded once, for all requests that name it.
     feeds: dict, tensor name such as "sample_seed:0" to array.
     fetches: dict, output name to tensor name.
 
-RESULTS is a pickled list of dicts: `code` and `message` of the status, and `outputs`, output name to array.
+Each is answered on stdout by a pickled dict: `code` and `message` of the status, and `outputs`, output name to array.
 """
 
 import ctypes
 import functools
 import pickle
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -53,8 +55,11 @@ SIGNATURES = {
 }  # fmt: skip
 
 
-def main(library, requests, results):
+def main(library, xla=None):
     tf = ctypes.CDLL(library)
+    if not xla:
+        # What `tensorflow_model_server` calls without --xla_cpu_compilation_enabled: tensorflow::DisableXlaCompilation.
+        tf._ZN10tensorflow21DisableXlaCompilationEv()
     for name, (restype, *argtypes) in SIGNATURES.items():
         function = getattr(tf, name)
         function.restype, function.argtypes = restype, argtypes
@@ -99,9 +104,10 @@ def main(library, requests, results):
                 tf.TF_DeleteTensor(tensor)
         return {"code": code, "message": message, "outputs": outputs}
 
-    answers = [run(**request) for request in pickle.loads(Path(requests).read_bytes())]
+    while sys.stdin.buffer.peek(1):
+        pickle.dump(run(**pickle.load(sys.stdin.buffer)), sys.stdout.buffer)
+        sys.stdout.flush()
     assert not {"tensorflow", "keras"} & set(sys.modules)
-    Path(results).write_bytes(pickle.dumps(answers))
 
 
 if __name__ == "__main__":

@@ -1,158 +1,40 @@
-"""The example client against a stand-in server.
-
-The stand-in is not TensorFlow Serving: it is written here, after the protocols that TensorFlow Serving documents
-(REST's columnar `:predict` and `/metadata`, gRPC's `Predict`) and what its source checks of a request, and runs
-SavedModels through `tf.saved_model.load`. So these tests show that the client speaks the protocols as understood here,
-not that a real server understands the client.
-"""
+"""The example client against a stand-in server, `serving_stand_in.py`, and the README's lines of serving."""
 
 import functools
 import importlib.util
 import json
 import re
+import shlex
 import socket
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
-import grpc
 import matplotlib.image
 import numpy as np
 import pytest
-import tensorflow as tf
-from google.protobuf import json_format
-from tensorflow.core.framework import tensor_pb2
-from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+from click.testing import CliRunner
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
 
 import keras_genzoo as gz
+from keras_genzoo import cli
+from tests import serving_stand_in
 
-PATH = Path(__file__).parent.parent / "zoo_examples" / "serving_client.py"
+ROOT = Path(__file__).parent.parent
+PATH = ROOT / "zoo_examples" / "serving_client.py"
 spec = importlib.util.spec_from_file_location("serving_client", PATH)
 client = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(client)
 
-ROUTE = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(/metadata|:predict)")
 LABELS = [2, 0, 1, 1, 0]
-
-
-# ---- the stand-in ----
-
-
-class Refusal(Exception):
-    """An error of the server, with its status over HTTP and over gRPC."""
-
-    def __init__(self, message, http=400, grpc=grpc.StatusCode.INVALID_ARGUMENT):
-        super().__init__(message)
-        self.http, self.grpc = http, grpc
-
-
-class StandIn(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """What both servers stand on: exported models, name -> path of version 1."""
-
-    def __init__(self, paths):
-        self.models = {name: tf.saved_model.load(path) for name, path in paths.items()}
-        self.signature_defs = {}
-        for name, path in paths.items():
-            saved = saved_model_pb2.SavedModel.FromString((Path(path) / "saved_model.pb").read_bytes())
-            self.signature_defs[name] = saved.meta_graphs[0].signature_def
-
-    def signature_def(self, model, version):
-        if model not in self.models or version not in (None, 1):
-            raise Refusal(f"Servable not found for request: {model}, {version}", 404, grpc.StatusCode.NOT_FOUND)
-        return self.signature_defs[model]
-
-    def run(self, model, signature, inputs):
-        try:
-            outputs = self.models[model].signatures[signature](**inputs)
-        except tf.errors.InvalidArgumentError as error:
-            # What comes before is for Python's programmers; a server has no such text.
-            raise Refusal(error.message.rpartition("<stack traces unavailable>\n")[2]) from None
-        return {name: output.numpy() for name, output in outputs.items()}
-
-    def Predict(self, request, context):
-        try:
-            asked = request.model_spec
-            version = asked.version.value if asked.HasField("version") else None
-            signature = self.signature_def(asked.name, version)[asked.signature_name]
-            if set(request.inputs) != set(signature.inputs):
-                raise Refusal(f"input size does not match signature: {sorted(request.inputs)}")
-            for name, given in request.inputs.items():
-                if given.dtype != signature.inputs[name].dtype:
-                    raise Refusal(f"`{name}` is of dtype {given.dtype}, not {signature.inputs[name].dtype}")
-            inputs = {name: tf.constant(tf.make_ndarray(given)) for name, given in request.inputs.items()}
-            outputs = self.run(asked.name, asked.signature_name, inputs)
-        except Refusal as error:
-            context.abort(error.grpc, str(error))
-        response = predict_pb2.PredictResponse()
-        for name, x in outputs.items():  # values one by one, as TensorFlow Serving gives them unless told otherwise
-            shape = tf.TensorShape(x.shape).as_proto()
-            response.outputs[name].CopyFrom(tensor_pb2.TensorProto(dtype=1, tensor_shape=shape, float_val=x.ravel()))
-        return response
-
-    def metadata(self, model, version):
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=self.signature_def(model, version))
-        as_served = json_format.MessageToDict(
-            signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        return {
-            "model_spec": {"name": model, "signature_name": "", "version": "1"},
-            "metadata": {"signature_def": as_served},
-        }
-
-    def predict(self, model, version, body):
-        signatures = self.signature_def(model, version)
-        if body["signature_name"] not in signatures:
-            raise Refusal(f'Serving signature name: "{body["signature_name"]}" not found in signature def')
-        inputs = {}
-        for name, info in signatures[body["signature_name"]].inputs.items():
-            if name not in body["inputs"]:
-                raise Refusal(f"Missing named input: {name} in 'inputs' object.")
-            value = np.array(body["inputs"][name])
-            dtype = tf.as_dtype(info.dtype)
-            if dtype.is_integer and value.dtype.kind != "i":  # 16.0 is no int32 to TensorFlow Serving
-                raise Refusal(f"JSON Value: {value} is not of expected type: {dtype.name}")
-            inputs[name] = tf.constant(value, dtype)
-        (output,) = self.run(model, body["signature_name"], inputs).values()  # several would come by name
-        nine_digits = np.vectorize(lambda x: float(f"{x:.9g}"), otypes=[object])  # what a float32 is written with
-        return {"outputs": nine_digits(output).tolist()}
-
-
-class RestHandler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.answer("/metadata", self.server.stand_in.metadata)
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.answer(":predict", functools.partial(self.server.stand_in.predict, body=body))
-
-    def answer(self, verb, reply):
-        try:
-            route = ROUTE.fullmatch(self.path)
-            if not route or route[3] != verb:
-                raise Refusal(f"Malformed request: {self.command} {self.path}")
-            status, content = 200, reply(unquote(route[1]), route[2] and int(route[2]))
-        except Refusal as error:
-            status, content = error.http, {"error": str(error)}
-        content = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args):
-        pass
 
 
 class Served(NamedTuple):
     models: dict
-    stand_in: StandIn
+    stand_in: serving_stand_in.StandIn
     rest: str
     grpc: str
 
@@ -169,18 +51,9 @@ def served(tmp_path_factory):
         "class vae": gz.VAE((8, 8, 1), 2, num_classes=3),
         "pixelcnn": gz.PixelCNN((4, 4, 1), num_filters=4, num_residual_blocks=1),
     }
-    stand_in = StandIn({name: model.export(folder / name) for name, model in models.items()})
-    rest_server = ThreadingHTTPServer(("127.0.0.1", 0), RestHandler)
-    rest_server.stand_in = stand_in
-    threading.Thread(target=rest_server.serve_forever, daemon=True).start()
-    grpc_server = grpc.server(ThreadPoolExecutor(2))
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(stand_in, grpc_server)
-    grpc_port = grpc_server.add_insecure_port("127.0.0.1:0")
-    grpc_server.start()
-    yield Served(models, stand_in, f"127.0.0.1:{rest_server.server_port}", f"127.0.0.1:{grpc_port}")
-    grpc_server.stop(0).wait()
-    rest_server.shutdown()
-    rest_server.server_close()
+    paths = {name: model.export(folder / name) for name, model in models.items()}
+    with serving_stand_in.serving(paths) as (stand_in, rest, grpc):
+        yield Served(models, stand_in, rest, grpc)
 
 
 @pytest.fixture
@@ -270,7 +143,9 @@ def test_a_server_of_another_protocol(served):
 
 
 def test_an_error_of_another_server(served, monkeypatch):
-    monkeypatch.setattr(RestHandler, "answer", lambda handler, *route: handler.send_error(502))  # its body is HTML
+    monkeypatch.setattr(
+        serving_stand_in.RestHandler, "answer", lambda handler, *route: handler.send_error(502)
+    )  # its body is HTML
     with pytest.raises(client.ServerError, match=f"^REST server {served.rest}: HTTP 502 Bad Gateway$"):
         client.input_dtypes_rest(served.rest, "vae", "sample")
 
@@ -344,3 +219,43 @@ runpy.run_path({str(PATH)!r}, run_name="__main__")
     assert done.returncode == 0, done.stderr
     assert re.match(r"REST: 16 images in \d+ ms\nwrote ", done.stdout)
     assert (tmp_path / "samples.png").is_file()
+
+
+# ---- the README ----
+
+
+def test_the_readmes_lines_of_serving(tmp_path, monkeypatch, capsys):
+    """All of them in order; a stand-in in place of the container, its ports in place of theirs."""
+    readme = (ROOT / "README.md").read_text()
+    section = readme[readme.index("\n## Serving\n") : readme.index("\n## Models\n")]
+    blocks = re.findall("```console\n(.*?)```", section, re.DOTALL)
+    lines = [shlex.split(line) for line in "".join(blocks).splitlines()]
+    assert [line[0] for line in lines] == ["genzoo", "genzoo", "docker", "curl", "curl", "curl", "python"]
+    *exports, docker = lines[:3]
+    *curls, python = lines[3:]
+
+    monkeypatch.chdir(tmp_path)
+    for _, *arguments in exports:
+        assert CliRunner().invoke(cli.main, arguments).exit_code == 0
+    assert docker[docker.index("-v") + 1 :] == [
+        "$PWD/served:/models",
+        "tensorflow/serving",
+        "--model_config_file=/models/models.config",  # and nothing that turns on XLA
+    ]
+    config = (tmp_path / "served" / "models.config").read_text()
+    models = text_format.Parse(config, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+    folders = {model.name: tmp_path / "served" / Path(model.base_path).relative_to("/models") for model in models}
+    with serving_stand_in.serving({name: str(folder / "1") for name, folder in folders.items()}) as (_, rest, grpc):
+        answers = []
+        for line in curls:
+            body = line[line.index("-d") + 1].encode() if "-d" in line else None
+            with urllib.request.urlopen(line[-1].replace("localhost:8501", rest), body) as answer:
+                answers.append(json.load(answer))
+        (host, rest_port), grpc_port = rest.split(":"), grpc.split(":")[1]
+        ports = ["--host", host, "--rest-port", rest_port, "--grpc-port", grpc_port]
+        assert python[1] == str(PATH.relative_to(ROOT)) and client.main([*python[2:], *ports]) == 0
+    for name, answer in zip(("vae_digits", "pixelcnn_digits"), answers, strict=False):
+        images = gz.GenerativeModel.from_preset(name).sample(2, seed=0)
+        np.testing.assert_allclose(answer["outputs"], images, atol=1e-6)
+    assert "sample" in answers[2]["metadata"]["signature_def"]["signature_def"]
+    assert "both gave the same images" in capsys.readouterr().out and (tmp_path / "served.png").is_file()

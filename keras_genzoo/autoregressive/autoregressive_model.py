@@ -195,18 +195,14 @@ class AutoregressiveModel(GenerativeModel):
         return tf.random.stateless_uniform((num_samples, *self.image_shape), seed)
 
     def generate(self, noise, labels=None, temperature=1.0, **options):
-        nothing = tf.zeros_like(noise)
-        return self._fill(noise, nothing, tf.cast(nothing, tf.bool), labels, temperature, **options)
+        return self._fill(noise, -tf.ones_like(noise), labels, temperature, **options)
 
-    def _fill(
-        self, noise, images, known, labels, temperature, progress=None, jit_compile=False, batch_size=_BATCH_SIZE
-    ):
-        """Images `(n, h, w, c)` with all pixels drawn that are not known; n is at most `batch_size`."""
+    def _fill(self, noise, images, labels, temperature, progress=None, jit_compile=False, batch_size=_BATCH_SIZE):
+        """Images `(n, h, w, c)`, at most `batch_size` of them, with all pixels drawn that are negative."""
         height, width, _ = self.image_shape
         num_images = tf.shape(noise)[0]
         if jit_compile:
-            noise, images, known, labels = _padded(batch_size, noise, images, known, labels)
-        images = tf.where(known, images, -1.0)
+            noise, images, labels = _padded(batch_size, noise, images, labels)
         noise, images = (tf.transpose(x, (1, 2, 0, 3)) for x in (noise, images))
         condition, temperature = self._condition(labels), tf.convert_to_tensor(temperature)
         above = self.network.begin_image(tf.shape(noise)[2], width)
@@ -287,12 +283,12 @@ class AutoregressiveModel(GenerativeModel):
         images, labels = self.check_images(images, labels)
         known = self._check_known(known, images.shape)
         with image_convention.clear_errors():
-            images = self._check_levels(images, known)
+            images = tf.where(known, self._check_levels(images, known), -1.0)
         seed = self.next_seed() if seed is None else inputs.stateless_seed(seed)
         noise = self._draw_noise(tf.constant(len(images)), seed)
         options = self._options(temperature, verbose, len(images), batch_size)
         fill = functools.partial(self._fill, **options)
-        return self._in_batches(fill, options["batch_size"], noise, images, known, labels)
+        return self._in_batches(fill, options["batch_size"], noise, images, labels)
 
     def _check_known(self, known, shape):
         known = tf.convert_to_tensor(known)
@@ -330,8 +326,8 @@ class AutoregressiveModel(GenerativeModel):
 
         def complete(images, known, seed, temperature, labels=None, jit_compile=False):
             noise = self.draw_noise(tf.shape(images)[0], tf.stack([seed, 0]))
-            images = self._check_levels(images, known)
-            return {"images": self._fill(noise, images, known, labels, temperature, jit_compile=jit_compile)}
+            images = tf.where(known, self._check_levels(images, known), -1.0)
+            return {"images": self._fill(noise, images, labels, temperature, jit_compile=jit_compile)}
 
         def log_prob(images, labels=None):
             return {"log_prob": -self.negative_log_likelihood(self._check_levels(images), labels)}

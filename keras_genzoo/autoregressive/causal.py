@@ -121,8 +121,8 @@ class CausalConv2D(layers.Layer):
         self.groups, self.input_groups = groups, input_groups
         num_right = self.num_left if self.num_above else 0
         self.window = (self.num_above + 1, self.num_left + 1 + num_right)
-        reach = self.num_left * dilation
-        self.padding = [(0, 0), (self.num_above * dilation, 0), (reach, num_right * dilation), (0, 0)]
+        self.reach = self.num_left * dilation
+        self.padding = [(0, 0), (self.num_above * dilation, 0), (self.reach, num_right * dilation), (0, 0)]
 
     def build(self, input_shape):
         shape = (*self.window, len(self.input_groups), self.filters)
@@ -150,7 +150,8 @@ class CausalConv2D(layers.Layer):
             y = convolve(tf.pad(x, self.padding), self.kernel * self.taps, self.dilation)
             return add_bias(y, self.bias)
         kept = cursor.kept[self.name]
-        y = tf.matmul(tf.concat([*kept["left"][:: self.dilation], x], axis=-1), kept["kernel"])
+        left = [kept["row"].read(cursor.column + tap * self.dilation) for tap in range(self.num_left)]
+        y = tf.matmul(tf.concat([*left, x], axis=-1), kept["kernel"])
         if self.mask == "B":
             self.keep(x, cursor)
         if self.num_above:
@@ -159,11 +160,8 @@ class CausalConv2D(layers.Layer):
 
     def keep(self, x, cursor):
         """Keeps an input for the pixels that come after; with mask A called once all its channels are known."""
-        kept = dict(cursor.kept[self.name])
-        kept["left"] = (*kept["left"][1:], x)
-        if self.num_above:
-            kept["row"] = kept["row"].write(cursor.column, x)
-        cursor.kept[self.name] = kept
+        kept = cursor.kept[self.name]
+        cursor.kept[self.name] = {**kept, "row": kept["row"].write(cursor.column + self.reach, x)}
 
     def rows_above(self, n, width):
         """What is kept from row to row, at the first one: the inputs above, `(n, rows, w, f)`."""
@@ -174,22 +172,21 @@ class CausalConv2D(layers.Layer):
         n, width, f = tf.shape(above)[0], above.shape[2], above.shape[3]
         kernel, bias = (tf.cast(weights, above.dtype) for weights in (self.kernel, self.bias))
         own_row = (kernel * self.taps)[-1, : self.num_left + 1]
+        row = tf.zeros((self.reach + width, n, f), above.dtype)  # the inputs so far, after zeros left of the image
         kept = {
             "kernel": tf.reshape(own_row, (-1, self.filters)),  # ((num_left + 1) f, filters)
-            "left": (tf.zeros((n, f), above.dtype),) * (self.num_left * self.dilation),  # the last inputs, newest last
+            "row": tf.TensorArray(above.dtype, self.reach + width, element_shape=(above.shape[0], f)).unstack(row),
         }
         if self.num_above:
-            reach = (self.num_above - 1) * self.dilation + 1
-            x = tf.pad(above[:, :reach], [(0, 0), (0, 0), self.padding[2], (0, 0)])
+            x = tf.pad(above[:, : (self.num_above - 1) * self.dilation + 1], [(0, 0), (0, 0), self.padding[2], (0, 0)])
             kept["from_above"] = add_bias(convolve(x, kernel[:-1], self.dilation)[:, 0], bias)  # (n, w, filters)
-            kept["row"] = tf.TensorArray(above.dtype, width, element_shape=(above.shape[0], f))
         return kept
 
     def end_row(self, above, kept):
         """What is kept from row to row, after a row."""
         if not self.num_above:
             return above
-        row = tf.transpose(kept["row"].stack(), (1, 0, 2))  # (n, w, f)
+        row = tf.transpose(kept["row"].stack()[self.reach :], (1, 0, 2))  # (n, w, f)
         return tf.concat([above[:, 1:], row[:, None]], axis=1)
 
 

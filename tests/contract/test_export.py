@@ -12,19 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow_serving.apis import prediction_log_pb2
 
 import keras_genzoo as gz
-from keras_genzoo import serving
-from tests import c_api
 from tests.contract.conftest import IMAGE_SHAPE, NUM_CLASSES, VARIANTS, build_variant, labels_for
+from tests.server_process import ServerProcess, warmup_requests
 
 N = 3
 INVALID_ARGUMENT = 3  # TensorFlow's status code
-LIBRARY = Path(tf.__file__).parent / (
-    "libtensorflow_cc.2.dylib" if sys.platform == "darwin" else "libtensorflow_cc.so.2"
-)
 
 IN_PYTHON = """
 import pickle, sys
@@ -99,26 +93,6 @@ def exported(request, tmp_path_factory):
     return Exported(path, inputs, expected)
 
 
-def run_by_c(path, requests, folder):
-    """Answers of the C API to pairs of a signature's name and its inputs."""
-    if not LIBRARY.is_file():
-        pytest.skip(f"this TensorFlow has no {LIBRARY.name}")
-    saved = saved_model_pb2.SavedModel.FromString((Path(path) / "saved_model.pb").read_bytes())
-    signatures = saved.meta_graphs[0].signature_def
-    requests = [
-        {
-            "path": path,
-            "feeds": {signatures[name].inputs[key].name: value for key, value in inputs.items()},
-            "fetches": {key: tensor.name for key, tensor in signatures[name].outputs.items()},
-        }
-        for name, inputs in requests
-    ]
-    (folder / "requests").write_bytes(pickle.dumps(requests))
-    command = [sys.executable, c_api.__file__, str(LIBRARY), "requests", "answers"]
-    subprocess.run(command, check=True, cwd=folder, stderr=subprocess.DEVNULL)
-    return pickle.loads((folder / "answers").read_bytes())
-
-
 def assert_same_outputs(given, expected):
     assert given.keys() == expected.keys()
     for key, value in expected.items():
@@ -134,7 +108,8 @@ def test_tf_saved_model_load_gives_the_same(exported, tmp_path):
         assert_same_outputs(answers[name], expected)
 
 
-def test_the_c_api_gives_the_same_and_survives_bad_requests(exported, tmp_path):
+def test_a_server_gives_the_same_and_survives_bad_requests(exported):
+    """In sessions over the saved graph with XLA off, as TensorFlow Serving runs it unless told otherwise."""
     good = exported.inputs
     wrong = [
         (name, {**inputs, key: value}, key)
@@ -143,28 +118,41 @@ def test_the_c_api_gives_the_same_and_survives_bad_requests(exported, tmp_path):
         for value in bad_values(key, inputs[key])
     ]
     wrong_types = [(name, {**inputs, "seed": np.float32(7)}) for name, inputs in good.items() if "seed" in inputs]
-    requests = [*good.items(), *((name, inputs) for name, inputs, _ in wrong), *wrong_types, *good.items()]
-    answers = iter(run_by_c(exported.path, requests, tmp_path))
-    for name in good:
-        assert_same_outputs(next(answers)["outputs"], exported.expected[name])
-    for name, inputs, key in wrong:
-        answer = next(answers)
-        assert answer["code"] == INVALID_ARGUMENT and key in answer["message"], (name, key, inputs[key], answer)
-    for _ in wrong_types:  # refused by TensorFlow before the graph runs, in words that name only the position
-        answer = next(answers)
-        assert answer["code"] == INVALID_ARGUMENT and "int32" in answer["message"]
-    for name in good:
-        assert_same_outputs(next(answers)["outputs"], exported.expected[name])
+    with ServerProcess() as server:
+        for name, inputs in warmup_requests(exported.path):
+            answer = server.run(exported.path, name, inputs)
+            assert answer["code"] == 0, answer["message"]
+        for name, inputs in good.items():
+            assert_same_outputs(server.run(exported.path, name, inputs)["outputs"], exported.expected[name])
+        for name, inputs, key in wrong:
+            answer = server.run(exported.path, name, inputs)
+            assert answer["code"] == INVALID_ARGUMENT and key in answer["message"], (name, key, inputs[key], answer)
+        for name, inputs in wrong_types:  # refused before the graph runs, in words that name only the position
+            answer = server.run(exported.path, name, inputs)
+            assert answer["code"] == INVALID_ARGUMENT and "int32" in answer["message"]
+        for name, inputs in good.items():
+            assert_same_outputs(server.run(exported.path, name, inputs)["outputs"], exported.expected[name])
 
 
-def test_warmup_requests_run(exported, tmp_path):
-    records = tf.data.TFRecordDataset(str(Path(exported.path) / serving.WARMUP)).as_numpy_iterator()
-    requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
-    names = [request.model_spec.signature_name for request in requests]
-    assert {*names, "serving_default"} == set(exported.inputs)
-    inputs = [{key: tf.make_ndarray(value) for key, value in request.inputs.items()} for request in requests]
-    for answer in run_by_c(exported.path, zip(names, inputs, strict=True), tmp_path):
-        assert answer["code"] == 0, answer["message"]
+def test_warmup_requests_are_one_for_each_signature(exported):
+    names = [name for name, _ in warmup_requests(exported.path)]
+    assert len(names) == len(set(names)) and {*names, "serving_default"} == set(exported.inputs)
+
+
+def test_a_compiled_export_needs_a_server_with_xla(tmp_path):
+    """It draws the same images there; without, each of its loops fails, and so does its warm-up."""
+    model = build_variant("PixelCNN conditional 5 levels")
+    path = model.export(tmp_path, jit_compile=True)
+    good = good_inputs(model)
+    inputs = {key: good[key] for key in ("num_samples", "seed", "temperature", "labels")}
+    with ServerProcess(xla=True) as server:
+        images = server.run(path, "sample", inputs)["outputs"]["images"]
+    np.testing.assert_array_equal(images, model.sample(N, labels_for(model, N), seed=7, temperature=0.8))
+    with ServerProcess() as server:
+        codes = {name: server.run(path, name, inputs)["code"] for name, inputs in warmup_requests(path)}
+        message = server.run(path, "sample", inputs)["message"]
+    assert {name for name, code in codes.items() if code} == {"sample", "complete"}
+    assert "XLA" in message
 
 
 def test_files_tell_nothing_of_who_wrote_them(exported):

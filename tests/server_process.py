@@ -1,0 +1,73 @@
+"""SavedModels in a process of their own, which runs them as TensorFlow Serving does: `c_api.py`, spoken to by pipes."""
+
+import functools
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from keras_genzoo import serving
+from tests import c_api
+
+LIBRARY = Path(tf.__file__).parent / (
+    "libtensorflow_cc.2.dylib" if sys.platform == "darwin" else "libtensorflow_cc.so.2"
+)
+
+
+@functools.cache
+def signature_defs(path):
+    """What a SavedModel's signatures take and give: dict, name to `SignatureDef`."""
+    saved = saved_model_pb2.SavedModel.FromString((Path(path) / "saved_model.pb").read_bytes())
+    return dict(saved.meta_graphs[0].signature_def)
+
+
+def warmup_requests(path):
+    """The requests that TensorFlow Serving runs before it takes others: pairs of a signature's name and its inputs."""
+    records = tf.data.TFRecordDataset(str(Path(path) / serving.WARMUP)).as_numpy_iterator()
+    requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+    return [
+        (request.model_spec.signature_name, {key: tf.make_ndarray(x) for key, x in request.inputs.items()})
+        for request in requests
+    ]
+
+
+class ServerProcess:
+    """Answers requests to SavedModels; with XLA off, as servers start, or on. A context manager."""
+
+    def __init__(self, xla=False):
+        if not LIBRARY.is_file():
+            pytest.skip(f"this TensorFlow has no {LIBRARY.name}")
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, c_api.__file__, str(LIBRARY), *["--xla"] * xla],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def run(self, path, signature, inputs):
+        """The answer, a dict of `code` and `message` of the status and `outputs`, to named arrays."""
+        signature = signature_defs(path)[signature]
+        request = {
+            "path": str(path),
+            "feeds": {signature.inputs[key].name: value for key, value in inputs.items()},
+            "fetches": {key: tensor.name for key, tensor in signature.outputs.items()},
+        }
+        with self._lock:
+            pickle.dump(request, self._process.stdin)
+            self._process.stdin.flush()
+            return pickle.load(self._process.stdout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        assert self._process.wait(60) == 0
+        self._process.stdout.close()
