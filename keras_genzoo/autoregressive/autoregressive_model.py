@@ -221,11 +221,11 @@ class AutoregressiveModel(GenerativeModel):
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _draw_rows_uncompiled(self, *state):
-        return self._draw_rows(*state, pixels_a_turn=4)  # a turn of a loop costs TensorFlow as much as ten operations
+        return self._draw_rows(*state, pixels_a_turn=4)
 
     def _draw_rows(self, images, noise, condition, temperature, above, first, last, pixels_a_turn=1):
         def draw_level(parameters, noise):
-            if self.num_levels == 2:
+            if self.num_levels == 2:  # the first level's share is sigmoid(-logit): the same in fewer operations
                 return tf.cast(tf.sigmoid(-parameters[:, 0] / temperature) <= noise, tf.float32)
             level = sampler.draw_level(self._level_logits(parameters) / temperature, noise)
             return tf.gather(distributions.levels(self.num_levels), level)
@@ -233,7 +233,7 @@ class AutoregressiveModel(GenerativeModel):
         return sampler.draw_rows(self.network, draw_level, images, noise, condition, above, first, last, pixels_a_turn)
 
     def _level_logits(self, parameters):
-        """Logits `(n, k)` of the levels of one channel of a pixel, from its parameters `(n, p)`."""
+        """Logits `(n, k)` of the levels, more than two, of one channel of a pixel, from its parameters `(n, p)`."""
         if self.likelihood == "logistic_mixture":
             return distributions.quantized_logistic_mixture_logits(parameters)
         return parameters
@@ -307,7 +307,7 @@ class AutoregressiveModel(GenerativeModel):
     def _options(self, temperature, verbose, num_images, batch_size):
         if not temperature > 0 or not math.isfinite(temperature):
             raise ValueError(f"`temperature` must be positive and finite; got {temperature!r}.")
-        (batch_size,) = inputs.positive_integers("batch_size", [batch_size or _BATCH_SIZE], 1)
+        (batch_size,) = inputs.positive_integers("batch_size", [_BATCH_SIZE if batch_size is None else batch_size], 1)
         progress = None
         if verbose:
             num_batches = -(-num_images // batch_size)

@@ -2,7 +2,7 @@
 
 The plain way to draw from a PixelCNN runs the whole network on the whole image once for each pixel, and uses one
 pixel of what comes out. Here every layer keeps what later pixels need of it (see `causal`), so that a pixel costs its
-own column of the network, and the loops over rows and pixels are one program, compiled by XLA:
+own column of the network, and the loops over rows and pixels are one program, which XLA may compile:
 
     for each row:
         what the rows above say of all its pixels, at once
@@ -33,8 +33,8 @@ def draw_rows(network, draw_level, images, noise, condition, above, first, last,
         above: what the network keeps from row to row.
         first: int tensor.
         last: int tensor.
-        pixels_a_turn: int, pixels that one turn of the loop draws, or the largest such divisor of the width. XLA makes
-            nothing of more than one, and TensorFlow saves the cost of turns.
+        pixels_a_turn: int, pixels that one turn of the loop draws, or a part of them that divides the width. It changes
+            no pixel: without XLA a turn costs as much as many operations, and with it more would only compile longer.
 
     Returns:
         images and above, with these rows drawn.
