@@ -33,7 +33,8 @@ def checked(x, y, check, name="x"):
 
         @tf.autograph.experimental.do_not_convert
         def check_batch(*batch):
-            return check(batch[0] if len(batch) == 1 else batch)
+            batch = check(batch[0] if len(batch) == 1 else batch)
+            return batch if len(batch) > 1 else batch[0]  # Keras on many machines takes no tuple of one
 
         return x.map(check_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE), y
     if isinstance(x, keras.utils.PyDataset):

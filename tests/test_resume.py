@@ -36,6 +36,8 @@ def command_line(arguments, log, stop=None):
         def on_epoch_end(self, epoch, logs=None):
             n = random.Random(seed).randrange(num_lines[0]) + 1 if num_lines else sys.maxsize
             num_lines.append(stops.at_line(n, lambda: os.kill(os.getpid(), number), lambda: write(self, epoch, logs)))
+            if len(num_lines) > 1:  # Python ignores what is raised in a finaliser
+                os.kill(os.getpid(), number)
 
         backup.Backup.on_epoch_end = on_epoch_end
     cli.main(arguments)
