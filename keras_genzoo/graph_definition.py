@@ -4,10 +4,13 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 # What TensorFlow keeps for people and for Python, and finds out by itself where it needs it.
 _ANNOTATIONS = ("_output_shapes", "_user_specified_name", "_has_manual_control_dependencies")
+# Has TensorFlow unfold a loop into the graph around it. A loop that stays a function is no slower, and that of a
+# PixelCNN twice as fast where TensorFlow hands multiplications to oneDNN, which takes long to start on small ones.
+_UNFOLDING = "_lower_using_switch_merge"
 
 
 def compact(folder):
-    """Drops annotations from the functions of a SavedModel and shortens the names inside them.
+    """Drops annotations from the functions of a SavedModel, keeps its loops folded and shortens the names inside them.
 
     A node `vae_1/decoder_1/dense_2_1/MatMul` becomes `n17`; one without a scope, such as an input, keeps its name.
 
@@ -22,7 +25,7 @@ def compact(folder):
         attributes = [function.attr, *(node.attr for node in function.node_def)]
         attributes += [argument.attr for argument in function.arg_attr.values()]
         for attr in attributes:
-            for name in _ANNOTATIONS:
+            for name in (*_ANNOTATIONS, _UNFOLDING):
                 attr.pop(name, None)
     path.write_bytes(saved.SerializeToString(deterministic=True))
     (folder / "fingerprint.pb").unlink(missing_ok=True)  # of the file as it was; loaders do without

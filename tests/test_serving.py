@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import keras_genzoo as gz
@@ -42,6 +43,15 @@ def test_outputs_are_float32_and_shaped_under_mixed_precision(tmp_path):
     sample = tf.saved_model.load(vae.export(tmp_path)).signatures["sample"]
     assert sample.structured_outputs["images"].shape.as_list() == [None, 8, 8, 1]
     assert sample(num_samples=tf.constant(2), seed=tf.constant(0))["images"].dtype == tf.float32
+
+
+def test_loops_stay_functions(tmp_path):
+    """So that TensorFlow neither unfolds them nor hands their small multiplications to oneDNN."""
+    path = gz.PixelCNN((4, 4, 1), num_filters=4, num_residual_blocks=1).export(tmp_path)
+    saved = saved_model_pb2.SavedModel.FromString((Path(path) / "saved_model.pb").read_bytes())
+    nodes = [node for function in saved.meta_graphs[0].graph_def.library.function for node in function.node_def]
+    loops = [node for node in nodes if node.op == "While"]
+    assert loops and not any("_lower_using_switch_merge" in node.attr for node in nodes)
 
 
 def test_says_nothing_of_its_temporary_folder(tmp_path, capfd, caplog):
