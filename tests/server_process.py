@@ -37,28 +37,16 @@ def warmup_requests(path):
     ]
 
 
-class ServerProcess:
-    """Answers requests to SavedModels; with XLA off, as servers start, or on. A context manager."""
+class _Process:
+    """Answers pickled requests with pickled answers. A context manager."""
 
-    def __init__(self, xla=False):
-        if not LIBRARY.is_file():
-            pytest.skip(f"this TensorFlow has no {LIBRARY.name}")
+    def __init__(self, *command):
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, c_api.__file__, str(LIBRARY), *["--xla"] * xla],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
-    def run(self, path, signature, inputs):
-        """The answer, a dict of `code` and `message` of the status and `outputs`, to named arrays."""
-        signature = signature_defs(path)[signature]
-        request = {
-            "path": str(path),
-            "feeds": {signature.inputs[key].name: value for key, value in inputs.items()},
-            "fetches": {key: tensor.name for key, tensor in signature.outputs.items()},
-        }
+    def ask(self, request):
         with self._lock:
             pickle.dump(request, self._process.stdin)
             self._process.stdin.flush()
@@ -71,3 +59,57 @@ class ServerProcess:
         self._process.stdin.close()
         assert self._process.wait(60) == 0
         self._process.stdout.close()
+
+
+class ServerProcess(_Process):
+    """Runs SavedModels through TensorFlow's C API; with XLA off, as servers start, or on."""
+
+    def __init__(self, xla=False):
+        if not LIBRARY.is_file():
+            pytest.skip(f"this TensorFlow has no {LIBRARY.name}")
+        super().__init__(c_api.__file__, str(LIBRARY), *["--xla"] * xla)
+
+    def run(self, path, signature, inputs):
+        """The answer, a dict of `code` and `message` of the status and `outputs`, to named arrays."""
+        signature = signature_defs(path)[signature]
+        return self.ask(
+            {
+                "path": str(path),
+                "feeds": {signature.inputs[key].name: value for key, value in inputs.items()},
+                "fetches": {key: tensor.name for key, tensor in signature.outputs.items()},
+            }
+        )
+
+
+IN_PYTHON = """
+import functools, pickle, sys
+answers = sys.stdout.buffer
+sys.stdout = sys.stderr
+sys.modules["keras"] = None  # TensorFlow imports Keras of its own accord, where it can
+import tensorflow as tf
+
+load = functools.lru_cache(1)(tf.saved_model.load)
+
+def run(path, signature, inputs):
+    try:
+        outputs = load(path).signatures[signature](**{key: tf.constant(x) for key, x in inputs.items()})
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        return {"code": 3, "message": str(error), "outputs": {}}
+    return {"code": 0, "message": "", "outputs": {key: x.numpy() for key, x in outputs.items()}}
+
+while sys.stdin.buffer.peek(1):
+    pickle.dump(run(*pickle.load(sys.stdin.buffer)), answers)
+    answers.flush()
+imported = {name for name, module in sys.modules.items() if module}
+assert not {"keras", "keras_genzoo", "tf_keras", "tensorflow_probability"} & imported
+"""
+
+
+class PythonProcess(_Process):
+    """Runs SavedModels by `tf.saved_model.load`, with neither Keras nor this package; answers as `ServerProcess`."""
+
+    def __init__(self):
+        super().__init__("-c", IN_PYTHON)
+
+    def run(self, path, signature, inputs):
+        return self.ask((str(path), signature, inputs))

@@ -1,100 +1,132 @@
-"""The models the contract runs over: every class in the registry at its defaults, and what changes their code path.
+"""Each variant of every family, built and trained once for all of its tests, which run on one worker one after another."""
 
-A new model is covered by its line in `keras_genzoo._MODELS`; add a variant here only for an option that changes
-what is saved, fed or exported.
-"""
+import gc
+from typing import NamedTuple
 
-import functools
-
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import keras_genzoo
-
-IMAGE_SHAPE = (8, 8, 1)
-NUM_CLASSES = 10
-
-VARIANTS = {
-    **{name: {} for name in keras_genzoo._MODELS},
-    "DenoisingAutoencoder conditional gaussian": {
-        "num_classes": NUM_CLASSES,
-        "corruption": "gaussian",
-        "likelihood": "gaussian",
-    },
-    "VAE conditional vamp": {"num_classes": NUM_CLASSES, "prior": "vamp", "num_prior_components": 4},
-    "VAE mixture IWAE": {
-        "prior": "mixture",
-        "num_prior_components": 4,
-        "num_importance_samples": 3,
-        "likelihood": "quantized_logistic",
-        "kl_warmup_steps": 5,
-    },
-    "GAN averaged uniform": {"generator_ema_decay": 0.9, "prior": "uniform", "discriminator_steps": 2},
-    "ConditionalGAN conv projection spectral": {
-        "backbone": "conv",
-        "projection": True,
-        "discriminator_normalization": "spectral",
-    },
-    "WGANGP": {"discriminator_steps": 2},  # 5 only trace longer
-    "PixelCNN": {"num_filters": 8, "num_residual_blocks": 1},
-    "PixelCNN conditional 5 levels": {
-        "num_classes": NUM_CLASSES,
-        "num_levels": 5,
-        "num_filters": 8,
-        "num_residual_blocks": 1,
-    },
-    "GatedPixelCNN": {"num_filters": 8, "num_residual_blocks": 2, "dilations": (1, 2)},
-    "GatedPixelCNN conditional logistic": {
-        "num_classes": NUM_CLASSES,
-        "num_levels": 256,
-        "likelihood": "logistic_mixture",
-        "num_filters": 8,
-        "num_residual_blocks": 1,
-    },
-}
+from tests.contract.variants import VARIANTS, digits_for
+from tests.server_process import PythonProcess, ServerProcess
 
 
-def build_variant(variant, image_shape=IMAGE_SHAPE, **kwargs):
-    return getattr(keras_genzoo, variant.split()[0])(image_shape, **VARIANTS[variant], **kwargs)
+def pytest_generate_tests(metafunc):
+    if "variant" in metafunc.fixturenames:
+        variants = [
+            pytest.param(variant, id=name, marks=pytest.mark.xdist_group(name)) for name, variant in VARIANTS.items()
+        ]
+        metafunc.parametrize("variant", variants, indirect=True, scope="session")
 
 
-@pytest.fixture(params=VARIANTS)
+def pytest_collection_modifyitems(items):
+    """Leaves out what a test marked `variants` is not for."""
+
+    def is_for(item):
+        mark = item.get_closest_marker("variants")
+        return not mark or getattr(item.callspec.params["variant"], mark.args[0])
+
+    items[:] = [item for item in items if is_for(item)]
+
+
+@pytest.fixture(scope="session")
 def variant(request):
-    return request.param
+    yield request.param
+    gc.collect()  # the graphs of its models, before those of the next variant are made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build(variant):
     """Builds the variant afresh: `build()`, or `build(dtype="mixed_bfloat16")`."""
+    return variant.build
 
-    return functools.partial(build_variant, variant)
 
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def model(build):
+    """The variant as it is built; no test trains or compiles it."""
     return build()
 
 
 @pytest.fixture(scope="session")
-def grey_digits():
-    """uint8 images `(64, 8, 8, 1)` and labels `(64,)`."""
-    return next(iter(keras_genzoo.data.load("digits", batch_size=64, labels=True, shuffle=False)))
+def digits(model):
+    return digits_for(model, 64)
 
 
-@pytest.fixture
-def digits(variant, grey_digits):
-    """The same, in the levels that the variant models."""
-    images, labels = grey_digits
-    largest = VARIANTS[variant].get("num_levels", 2) - 1 if "PixelCNN" in variant else 255
-    levels = tf.round(tf.cast(images, tf.float32) / 255 * largest) / largest
-    return tf.cast(tf.round(levels * 255), tf.uint8), labels
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dataset(digits):
     return tf.data.Dataset.from_tensor_slices(digits).batch(16)
 
 
 def labels_for(model, n):
     return None if model.num_classes is None else np.arange(n) % model.num_classes
+
+
+def state(model):
+    """Every number that a model trains with, copied: weights, random states and those of every optimiser."""
+    optimizers = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
+    assert optimizers
+    return [variable.value.numpy() for part in (model, *optimizers) for variable in part.variables]
+
+
+def assert_same_state(a, b):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+class Life(NamedTuple):
+    """What became of a variant: trained for two epochs, saved in two ways, trained on beside its copies.
+
+    Attributes:
+        model: the variant, trained for three epochs.
+        before, after: dict, what `evaluate` gave before the first epoch and, with other noise, after the second.
+        history: dict, that of the first two epochs.
+        num_traces: int, how often its train step was traced, in all three.
+        saved, saved_weights: the `.keras` file, and that of the weights with the optimisers, after two epochs.
+        at_saving, at_the_end: its state then and after the third.
+    """
+
+    model: keras.Model
+    before: dict
+    after: dict
+    history: dict
+    num_traces: int
+    saved: str
+    saved_weights: str
+    at_saving: list
+    at_the_end: list
+
+
+@pytest.fixture(scope="session")
+def life(build, dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("life")
+    saved, saved_weights = str(folder / "model.keras"), str(folder / "model.weights.h5")
+    keras.utils.set_random_seed(0)
+    model, traces = build(), []
+    train_step = type(model).train_step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model), "train_step", lambda self, data: traces.append(1) or train_step(self, data))
+        model.compile()
+        before = model.evaluate(dataset, verbose=0, return_dict=True)
+        history = model.fit(dataset, epochs=2, validation_data=dataset, verbose=0).history
+        model.save(saved)
+        model.save_weights(saved_weights)
+        at_saving = state(model)
+        model.fit(dataset, verbose=0)
+    at_the_end = state(model)
+    after = model.evaluate(dataset, verbose=0, return_dict=True)
+    return Life(model, before, after, history, len(traces), saved, saved_weights, at_saving, at_the_end)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A process that answers requests as TensorFlow Serving does, without XLA, as it starts unless told otherwise."""
+    with ServerProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def python_process():
+    """A process that answers requests by `tf.saved_model.load`, without Keras and without this package."""
+    with PythonProcess() as process:
+        yield process

@@ -1,0 +1,16 @@
+"""The adversarial models of the contract: each class, and each option that changes what is saved, fed or exported."""
+
+REPRESENTATIVE = "DCGAN"
+
+VARIANTS = {
+    "GAN": {},
+    "GAN averaged uniform": {"generator_ema_decay": 0.9, "prior": "uniform", "discriminator_steps": 2},
+    "DCGAN": {},
+    "ConditionalGAN": {},
+    "ConditionalGAN conv projection spectral": {
+        "backbone": "conv",
+        "projection": True,
+        "discriminator_normalization": "spectral",
+    },
+    "WGANGP": {"discriminator_steps": 2},  # 5 only trace longer
+}

@@ -1,0 +1,24 @@
+"""The autoencoders of the contract: each class, and each option that changes what is saved, fed or exported."""
+
+from tests.contract.variants import NUM_CLASSES
+
+REPRESENTATIVE = "VAE"
+
+VARIANTS = {
+    "Autoencoder": {},
+    "DenoisingAutoencoder": {},
+    "DenoisingAutoencoder conditional gaussian": {
+        "num_classes": NUM_CLASSES,
+        "corruption": "gaussian",
+        "likelihood": "gaussian",
+    },
+    "VAE": {},
+    "VAE conditional vamp": {"num_classes": NUM_CLASSES, "prior": "vamp", "num_prior_components": 4},
+    "VAE mixture IWAE": {
+        "prior": "mixture",
+        "num_prior_components": 4,
+        "num_importance_samples": 3,
+        "likelihood": "quantized_logistic",
+        "kl_warmup_steps": 5,
+    },
+}

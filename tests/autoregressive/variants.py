@@ -1,0 +1,23 @@
+"""The autoregressive models of the contract: each class, and each option that changes what is saved, fed or exported."""
+
+from tests.contract.variants import NUM_CLASSES
+
+REPRESENTATIVE = "GatedPixelCNN"
+
+VARIANTS = {
+    "PixelCNN": {"num_filters": 8, "num_residual_blocks": 1},
+    "PixelCNN conditional 5 levels": {
+        "num_classes": NUM_CLASSES,
+        "num_levels": 5,
+        "num_filters": 8,
+        "num_residual_blocks": 1,
+    },
+    "GatedPixelCNN": {"num_filters": 8, "num_residual_blocks": 2, "dilations": (1, 2)},
+    "GatedPixelCNN conditional logistic": {
+        "num_classes": NUM_CLASSES,
+        "num_levels": 256,
+        "likelihood": "logistic_mixture",
+        "num_filters": 8,
+        "num_residual_blocks": 1,
+    },
+}
