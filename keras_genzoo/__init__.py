@@ -13,7 +13,7 @@ if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         "Set KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
-# The registry: public name -> the module that defines it. The contract suite runs over every model here.
+# The registry: public name -> the module that defines it. The contract suite asks for tests of every model here.
 _MODELS = {
     "Autoencoder": "autoencoders.autoencoder",
     "DenoisingAutoencoder": "autoencoders.denoising_autoencoder",

@@ -93,6 +93,55 @@ def test_on_batch_methods_check_too(traced):
     np.testing.assert_allclose(traced.predict_on_batch(GOOD), traced.reconstruct(GOOD), atol=1e-6)
 
 
+class Recorder(gz.GenerativeModel):
+    """A model whose steps keep the images and labels that they got."""
+
+    def __init__(self, num_classes=None):
+        super().__init__((4, 4, 1), num_classes)
+        self.seen = []
+        self.build()
+        self.compile(keras.optimizers.SGD(), run_eagerly=True)
+
+    def train_step(self, data):
+        self.seen.append(self.unpack(data))
+        return self.track(loss=tf.zeros(1))
+
+    test_step = train_step
+
+
+UINT8 = np.round(GOOD * 255).astype("uint8")
+FORMS = {
+    "arrays": lambda x, y: ((x, y), {"batch_size": 4}),
+    "tensors": lambda x, y: ((tf.constant(x), tf.constant(y)), {"batch_size": 4}),
+    "dict": lambda x, y: (({"image": x, "label": y},), {"batch_size": 4}),
+    "data set": lambda x, y: ((data_set(x, y),), {}),
+    "data set of dicts": lambda x, y: ((data_set(x, y).map(lambda x, y: {"image": x, "label": y, "id": y}),), {}),
+    "PyDataset": lambda x, y: ((Batches(x, y),), {}),
+    "generator": lambda x, y: ((generator(x, y),), {}),
+    "generator of dicts": lambda x, y: ((({"image": x, "label": y} for x, y in generator(x, y)),), {}),
+}
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_step_gets_the_images_and_the_labels_of_every_form(form, num_classes):
+    for images, labels in ((GOOD, LABELS), (UINT8, LABELS.astype("uint8")), (UINT8 / 255, LABELS.astype("int32"))):
+        recorder = Recorder(num_classes)
+        arguments, options = FORMS[form](images, labels)
+        recorder.fit(*arguments, shuffle=False, verbose=0, **options)
+        arguments, options = FORMS[form](images, labels)
+        recorder.evaluate(*arguments, verbose=0, **options)
+        floats = images / 255 if images.dtype == "uint8" else images
+        seen, seen_labels = zip(*recorder.seen, strict=True)
+        assert len(seen) == 6 and seen[0].dtype == tf.float32
+        np.testing.assert_allclose(np.concatenate(seen), np.concatenate([floats, floats]), atol=1e-6)
+        if num_classes:
+            assert seen_labels[0].dtype == tf.int32
+            np.testing.assert_array_equal(np.concatenate(seen_labels), np.concatenate([LABELS, LABELS]))
+        else:
+            assert set(seen_labels) == {None}
+
+
 @pytest.mark.parametrize(
     ("workers", "num_classes"),
     [({}, None), ({}, 3), ({"workers": 2}, None), ({"workers": 2, "use_multiprocessing": True}, 3)],

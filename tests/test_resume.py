@@ -13,9 +13,15 @@ import pytest
 
 from tests import stops
 
-RUN = ["train", "vae_digits", "--epochs", "80", "--seed", "3"]  # epochs of about 0.2 s
 GENZOO = [sys.executable, "-c", "import sys; sys.argv[0] = 'genzoo'; from keras_genzoo.cli import main; main()"]
-WRITTEN = ("samples.png", "reconstructions.png", "preset/model.weights.h5", "preset/config.json")
+
+# A family each: the recipe, its epochs and where each of its runs is stopped, by which signal. "command" is an epoch of a
+# real `genzoo`, "write" the write of a backup.
+STOPS = [
+    ("vae_digits", 40, "epoch INT, write INT, command INT, epoch KILL, write KILL, command KILL, epoch INT, epoch KILL"),
+    ("dcgan_digits", 16, "epoch KILL, write KILL, write INT"),
+    ("pixelcnn_digits", 16, "epoch KILL, write KILL, write INT"),
+]
 
 
 def command_line(arguments, log, stop=None):
@@ -75,20 +81,21 @@ def without_seconds(path):
 
 
 @pytest.mark.slow
-def test_twenty_stops_leave_no_trace(tmp_path):
-    """SIGINT and SIGKILL by turns, in epochs and in the write of a backup; four of the twenty in a real `genzoo`."""
+@pytest.mark.parametrize(("recipe", "num_epochs", "places"), STOPS, ids=[recipe for recipe, *_ in STOPS])
+def test_stops_leave_no_trace(recipe, num_epochs, places, tmp_path):
+    run = ["train", recipe, "--epochs", str(num_epochs), "--seed", "3"]
     numbers, launcher = random.Random(0), Launcher()
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    never_stopped = launcher.start([*RUN, "--output", str(whole)], tmp_path / "whole.log")
-    again, finished = [*RUN, "--output", str(stopped)], 0
-    for i in range(20):
-        number = signal.SIGINT if i % 2 == 0 else signal.SIGKILL
+    never_stopped = launcher.start([*run, "--output", str(whole)], tmp_path / "whole.log")
+    again, finished = [*run, "--output", str(stopped)], 0
+    for i, stop in enumerate(places.split(", ")):
+        place, number = stop.split()[0], signal.Signals[f"SIG{stop.split()[1]}"]
         log, seconds = tmp_path / f"{i}.log", numbers.uniform(0, 0.25)
-        if i % 5 in (1, 2):
+        if place == "write":
             process = launcher.start(again, log, (number, i))
             process.join(300)
             code = process.exitcode
-        elif i % 5 == 4:
+        elif place == "command":
             with log.open("w") as file, subprocess.Popen([*GENZOO, *again], stdout=file, stderr=file) as process:
                 stop_at_random(process.pid, number, stopped, seconds, lambda p=process: p.poll() is None)
             code = process.returncode
@@ -101,19 +108,20 @@ def test_twenty_stops_leave_no_trace(tmp_path):
         assert "Traceback" not in printed
         if number == signal.SIGINT:
             assert code == 130
-            last = "Interrupted. To go on: genzoo train vae_digits --output {} --epochs 80 --seed 3 --resume"
-            assert printed.splitlines()[-1] == last.format(stopped)
+            last = f"Interrupted. To go on: genzoo {' '.join(run[:2])} --output {stopped} {' '.join(run[2:])} --resume"
+            assert printed.splitlines()[-1] == last
         else:
             assert code == -signal.SIGKILL
-        assert (f"Resuming after epoch {finished} of 80." in printed) == (i > 0)
+        assert (f"Resuming after epoch {finished} of {num_epochs}." in printed) == (i > 0)
         finished = epochs_backed_up(stopped)
-        again = [*RUN, "--output", str(stopped), "--resume"]
+        again = [*run, "--output", str(stopped), "--resume"]
     for process in (launcher.start(again, tmp_path / "last.log"), never_stopped):
         process.join(600)
         assert process.exitcode == 0
-    assert len(without_seconds(whole / "history.csv")) == 80
+    assert len(without_seconds(whole / "history.csv")) == num_epochs
     assert without_seconds(whole / "history.csv") == without_seconds(stopped / "history.csv")
-    pictures = [path.relative_to(whole) for path in (whole / "pictures").iterdir()]
-    assert len(pictures) == len(list((stopped / "pictures").iterdir())) == 80
-    for name in (*WRITTEN, *pictures):
-        assert (whole / name).read_bytes() == (stopped / name).read_bytes(), name
+    written = {path.relative_to(whole) for path in whole.rglob("*") if path.suffix in (".png", ".h5")}
+    written = {path for path in written if path.parts[0] != "backup"}
+    assert len(written) > num_epochs
+    for path in [*written, "preset/config.json"]:
+        assert (whole / path).read_bytes() == (stopped / path).read_bytes(), path
