@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 from keras_genzoo import distributions
 
@@ -159,3 +159,21 @@ def test_monte_carlo_kl_where_no_closed_form_is_registered():
     np.testing.assert_allclose(distributions.kl_divergence(posterior, mixture, latents), 0, atol=1e-5)
     exact = distributions.kl_divergence(posterior, distributions.standard_normal(3), None)
     np.testing.assert_allclose(exact, 0, atol=1e-6)
+
+
+def test_both_kinds_of_kl_by_hand():
+    """log q(z) - log p(z) at the draw, against a mixture; log(t/s) + (s^2 + m^2) / 2 t^2 - 1/2 between normals."""
+    mean, scale = np.array([[0.5, -1.0]]), np.array([[0.3, 2.0]])
+    z = np.array([[0.2, 1.5]], "float32")
+    posterior = distributions.diagonal_normal(tf.constant(mean, tf.float32), tf.constant(scale, tf.float32))
+    means = np.array([[0.0, 0.0], [1.0, -2.0]])
+    mixture = distributions.mixture_of_normals(
+        tf.math.log([0.25, 0.75]), tf.constant(means, tf.float32), tf.constant([[1.0, 1.0], [1.0, 1.0]])
+    )
+    log_q = stats.norm(mean, scale).logpdf(z).sum()
+    log_p = np.log(np.dot([0.25, 0.75], stats.norm(means, 1).pdf(z).prod(axis=1)))
+    np.testing.assert_allclose(distributions.kl_divergence(posterior, mixture, z), [log_q - log_p], rtol=1e-5)
+    other = distributions.diagonal_normal(tf.zeros(2), tf.constant([1.0, 3.0]))
+    t = np.array([1.0, 3.0])
+    expected = (np.log(t / scale) + (scale**2 + mean**2) / (2 * t**2) - 0.5).sum()
+    np.testing.assert_allclose(distributions.kl_divergence(posterior, other, z), [expected], rtol=1e-5)

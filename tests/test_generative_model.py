@@ -28,6 +28,45 @@ def test_minimize_follows_the_gradient_of_the_mean_under_any_loss_scale():
         np.testing.assert_allclose(weights.numpy(), expected, rtol=1e-5)
 
 
+def test_minimize_on_two_devices_follows_the_gradient_of_the_mean_over_all_examples(two_devices):
+    """Also where they have unequally many: one example and three."""
+    with two_devices.scope():
+        vae = gz.VAE((4, 4, 1), 2)
+        weights = keras.Variable(np.array([1.0, -2.0], "float32"))
+        optimizer = keras.optimizers.SGD(1.0)
+        optimizer.build([weights])
+    x = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.5], [-2.0, 0.1]], "float32")
+    parts = two_devices.experimental_distribute_values_from_function(
+        lambda context: tf.constant([x[:1], x[1:]][context.replica_id_in_sync_group])
+    )
+
+    def step(data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(data * weights.value, axis=-1) ** 2
+        vae.minimize(loss, tape, optimizer, [weights])
+
+    two_devices.run(step, (parts,))
+    gradient = (2 * (x @ [1.0, -2.0])[:, None] * x).mean(axis=0)
+    np.testing.assert_allclose(weights.numpy() - [1.0, -2.0], -gradient, rtol=1e-5)
+
+
+def test_metrics_are_means_over_examples_whatever_the_batches():
+    vae = gz.VAE((4, 4, 1), 2)
+    for values in ([1.0, 2.0, 6.0], [5.0]):
+        result = vae.track(kl=tf.constant(values))
+    assert float(result["kl"]) == 14 / 4
+
+
+def test_labels_not_given_are_those_of_the_seed():
+    seen = []
+    vae = gz.VAE((4, 4, 1), 2, num_classes=10)
+    vae._in_batches = lambda function, batch_size, noise, labels: seen.append(labels.numpy())
+    for seed in (0, 0, 1, None, None):
+        vae.sample(50, seed=seed)
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert all((seen[i] != seen[i + 1]).any() for i in (1, 2, 3))
+
+
 def compiled_by_xla(model, images):
     """How many functions of a train step XLA must compile."""
     graph = tf.function(model.train_step).get_concrete_function(tf.constant(images)).graph.as_graph_def()

@@ -100,6 +100,29 @@ def test_missing_and_damaged_files_are_named(saved, name):
         gz.VAE.from_preset(saved)
 
 
+def change_a_number(path):
+    """Another valid model: the checksum alone tells."""
+    text = path.read_text()
+    assert '"kl_warmup_steps": 0' in text
+    path.write_text(text.replace('"kl_warmup_steps": 0', '"kl_warmup_steps": 7'))
+
+
+@pytest.mark.parametrize("load_weights", [True, False])
+def test_a_config_that_was_changed_is_refused(saved, load_weights):
+    change_a_number(saved / "config.json")
+    with pytest.raises(ValueError, match=r"config\.json.*is damaged: its SHA-256"):
+        gz.VAE.from_preset(saved, load_weights=load_weights)
+
+
+def test_a_builtin_preset_that_was_changed_is_refused(saved, monkeypatch):
+    monkeypatch.setattr(presets, "_BUILTIN", saved.parent)
+    assert list(gz.list_presets()) == [saved.name]
+    gz.VAE.from_preset(saved.name)
+    change_a_number(saved / "config.json")
+    with pytest.raises(ValueError, match=r"config\.json of preset 'preset' is damaged: its SHA-256"):
+        gz.VAE.from_preset(saved.name)
+
+
 def test_weights_that_do_not_fit_the_config(saved):
     edit_config(saved, lambda config: config["config"].update(latent_dim=1))
     with pytest.raises(ValueError, match=r"model\.weights\.h5.*does not fit its config\.json"):
@@ -184,6 +207,13 @@ def test_a_handle_is_fetched_by_its_hub(hubs, saved, handle):
     if handle.startswith("hf"):
         assert set(options["allow_patterns"]) == {"config.json", "model.weights.h5", "metadata.json"}
         assert options["revision"] is None
+
+
+@pytest.mark.parametrize("handle", ["hf://user/repo", "hf://user/repo@v1", "kaggle://user/repo/keras/small"])
+def test_what_a_hub_gives_is_checked_too(hubs, saved, handle):
+    change_a_number(saved / "config.json")
+    with pytest.raises(ValueError, match=r"config\.json.*is damaged: its SHA-256"):
+        gz.VAE.from_preset(handle)
 
 
 @pytest.mark.parametrize("revision", ["v1.0", "refs/pr/1", "0f3d2c1b9a8e7d6c5b4a39281706f5e4d3c2b1a0"])

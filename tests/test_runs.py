@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo import cards, recipes, runs
+from keras_genzoo import backup, cards, recipes, runs
 from keras_genzoo.evaluation import log_likelihood
 
 
@@ -32,6 +32,58 @@ def run(tmp_path_factory):
 
 def images_of(dataset):
     return np.concatenate([batch.numpy() for batch in dataset])
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
+    """Epochs, learning rates of both players, the order of the data, pictures and weights, as if never stopped."""
+    optimizer = recipes.Optimizer("SGD", 0.1, cosine_decay=True)
+    recipe = recipes.Recipe(
+        "GAN",
+        "digits",
+        epochs=2,
+        batch_size=700,
+        arguments={"latent_dim": 2},
+        optimizers={"generator_optimizer": optimizer, "discriminator_optimizer": optimizer},
+    )
+    monkeypatch.setitem(recipes.RECIPES, "gan_test", recipe)
+    trained = {}
+    monkeypatch.setattr(runs, "_finish", lambda model, recipe, settings, output, _: trained.update({output: model}))
+    compile_model = runs.compile_model
+
+    def compile_eagerly(model, recipe, num_steps):
+        compile_model(model, recipe, num_steps)
+        model.run_eagerly = True
+
+    monkeypatch.setattr(runs, "compile_model", compile_eagerly)
+    write = backup.Backup.on_epoch_end
+
+    def write_and_stop(self, epoch, logs=None):
+        write(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    def train(folder, resume=False):
+        runs.train("gan_test", folder, {}, resume=resume, report=lambda line: None)
+
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train(whole)
+    monkeypatch.setattr(backup.Backup, "on_epoch_end", write_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped)
+    monkeypatch.setattr(backup.Backup, "on_epoch_end", write)
+    train(stopped, resume=True)
+
+    histories = [list(csv.DictReader((folder / "history.csv").read_text().splitlines())) for folder in (whole, stopped)]
+    for expected, given in zip(*histories, strict=True):
+        assert {**expected, "seconds": None} == {**given, "seconds": None}
+    assert [row["epoch"] for row in histories[1]] == ["0", "1"]
+    for picture in (whole / "pictures").iterdir():
+        assert picture.read_bytes() == (stopped / "pictures" / picture.name).read_bytes()
+    one, two = trained[whole], trained[stopped]
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for model in (one, two):
+        for player in (model.generator_optimizer, model.discriminator_optimizer):
+            assert int(player.iterations) == 4 and float(player.learning_rate) == pytest.approx(0, abs=1e-8)
 
 
 def split_of_digits(split):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
+from keras_genzoo.adversarial import losses
 from keras_genzoo.layers import SpectralNormalization
 from keras_genzoo.networks import nested_layers
 
@@ -59,6 +60,49 @@ def test_spectral_normalization_bounds_every_weight_of_the_discriminator(backbon
     weights = {weight.path for layer in bounded for weight in layer.trainable_weights}
     assert weights == {weight.path for weight in gan.discriminator.trainable_weights}
     assert ("directions" in {layer.name for layer in bounded}) == projection
+
+
+def test_a_step_scores_every_image_at_the_label_of_its_row():
+    """Real and generated images and points between them, in both half-steps and in evaluation; SGD written out."""
+    rate, weight = 0.1, 0.5
+    gan = gz.ConditionalGAN((8, 8, 1), 4, num_classes=3)
+    gan.compile(*(keras.optimizers.SGD(rate) for _ in "GD"), "least_squares", losses.GradientPenalty(weight))
+    peer = gz.ConditionalGAN.from_config(gan.get_config())
+    peer.set_weights(gan.get_weights())
+    latents, alpha = tf.random.stateless_normal((6, 4), (0, 9)), tf.random.stateless_uniform((6,), (1, 9))
+    gan.draw_latents = lambda n: latents
+    gan.draw = lambda sampler, n: alpha
+
+    def descend(loss, tape, network):
+        gradients = tape.gradient(loss, network.trainable_variables)  # of the sum
+        for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
+            variable.assign_sub(rate / len(LABELS) * tf.convert_to_tensor(gradient))
+
+    labels = tf.constant(LABELS)
+
+    def score(images):
+        return peer.discriminator([images, labels])[:, 0]
+
+    fake = peer.generator([latents, labels])
+    metrics = gan.test_step((IMAGES, LABELS))
+    assert float(metrics["generator_loss"]) == pytest.approx(np.mean((score(fake) - 1) ** 2 / 2), rel=1e-5)
+    expected = np.mean((score(IMAGES) - 1) ** 2 / 2 + score(fake) ** 2 / 2)
+    assert float(metrics["discriminator_loss"]) == pytest.approx(expected, rel=1e-5)
+
+    gan.train_step((IMAGES, LABELS))
+    with tf.GradientTape() as tape:
+        with tf.GradientTape() as slope:
+            between = alpha[:, None, None, None] * IMAGES + (1 - alpha[:, None, None, None]) * fake
+            slope.watch(between)
+            scores = score(between)
+        lengths = tf.norm(tf.reshape(slope.gradient(scores, between), (6, -1)), axis=-1)
+        loss = (score(IMAGES) - 1) ** 2 / 2 + score(fake) ** 2 / 2 + weight * (lengths - 1) ** 2
+    descend(loss, tape, peer.discriminator)
+    with tf.GradientTape() as tape:
+        loss = (score(peer.generator([latents, labels])) - 1) ** 2 / 2
+    descend(loss, tape, peer.generator)
+    for a, b in zip(gan.get_weights(), peer.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_learns_the_classes_apart():

@@ -1,8 +1,11 @@
 """The GAN: who moves when, latents, averages; and a ring of Gaussians that it must cover."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 
 import keras_genzoo as gz
@@ -97,6 +100,54 @@ def test_the_regularizer_reaches_the_discriminator(regularizer):
     gan = gz.GAN.from_config(gan.get_config())
     gan.compile(regularizer=regularizer)
     assert tf.reduce_mean(gan.discriminator_step(images(), fake)["discriminator_loss"] - bare) > 1e-3
+
+
+def test_two_devices_give_each_player_the_update_of_one(two_devices):
+    """To 1e-4 of its length."""
+    real = images(6)
+
+    def moves(scope, step):
+        """How far a step moves the weights of each player."""
+        keras.utils.set_random_seed(1)
+        with scope:
+            gan = gz.GAN((8, 8, 1), latent_dim=2)
+            gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+        before = [flat(player) for player in (gan.generator, gan.discriminator)]
+        step(gan)
+        return [flat(player) - start for player, start in zip((gan.generator, gan.discriminator), before, strict=True)]
+
+    def flat(player):
+        return np.concatenate([np.ravel(weight) for weight in player.get_weights()]).astype("float64")
+
+    halves = two_devices.experimental_distribute_values_from_function(
+        lambda context: real[3 * context.replica_id_in_sync_group :][:3]
+    )
+    expected = moves(contextlib.nullcontext(), lambda gan: gan.train_step(real))
+    given = moves(two_devices.scope(), lambda gan: two_devices.run(gan.train_step, (halves,)))
+    for one, two in zip(expected, given, strict=True):
+        assert np.linalg.norm(two - one) < 1e-4 * np.linalg.norm(one)
+
+
+class Recorder(losses.GradientRegularizer):
+    """Adds nothing, and keeps what it was given."""
+
+    def penalty(self, discriminator, real, fake, alpha):
+        self.given = real, fake, alpha
+        return tf.zeros(len(real))
+
+
+def test_the_regularizer_is_given_real_then_fake_and_a_draw_from_0_to_1_an_image():
+    gan = gz.GAN((8, 8, 1), latent_dim=4)
+    gan.compile(regularizer=Recorder())
+    alphas = []
+    for seed in (0, 1):
+        real, fake = images(500, seed), images(500, seed + 2)
+        gan.discriminator_step(real, fake)
+        np.testing.assert_array_equal(gan.regularizer.given[0], real)
+        np.testing.assert_array_equal(gan.regularizer.given[1], fake)
+        alphas.append(gan.regularizer.given[2].numpy())
+        assert scipy.stats.kstest(alphas[-1], "uniform").pvalue > 0.01
+    assert (alphas[0] != alphas[1]).all()
 
 
 class OwnNormalization(keras.layers.BatchNormalization):
@@ -287,6 +338,29 @@ def test_average_of_the_generator():
     assert np.abs(averaged - trained).max() > 1e-4
 
 
+def test_what_is_served_and_evaluated_is_the_average():
+    gan = gz.GAN((8, 8, 1), latent_dim=4, generator_ema_decay=0.9)
+    gan.compile()
+    gan.generator.set_weights([weight + 0.1 for weight in gan.generator.get_weights()])
+    latents = gan.prior.sample(3, seed=tf.constant([5, 0]))
+    averaged, trained = gan.decode(latents), gan.generated(latents)
+    assert np.abs(averaged - trained).max() > 1e-2
+    signatures = gan.serving_signatures()
+    for name, given in {"sample": {"num_samples": 3, "seed": 5}, "decode": {"latents": latents}}.items():
+        np.testing.assert_allclose(signatures[name].function(**given)["images"], averaged, atol=1e-6)
+    gan.draw_latents = lambda n: latents
+    score = float(gan.test_step(images(3))["fake_score"])
+    assert score == pytest.approx(float(tf.reduce_mean(tf.sigmoid(gan.scores(averaged)))), rel=1e-5)
+    assert score != pytest.approx(float(tf.reduce_mean(tf.sigmoid(gan.scores(trained)))), rel=1e-4)
+
+
+def test_images_of_a_generator_without_a_sigmoid_are_cut_to_0_and_1():
+    generator = keras.Sequential([keras.Input((64,)), keras.layers.Reshape((8, 8, 1))])
+    gan = gz.GAN((8, 8, 1), 64, generator)
+    latents = gan.prior.sample(3)
+    np.testing.assert_array_equal(gan.decode(latents), np.clip(np.reshape(latents, (3, 8, 8, 1)), 0, 1))
+
+
 def test_average_begins_at_the_weights_and_is_off_by_default():
     gan = gz.GAN((8, 8, 1), latent_dim=4, generator_ema_decay=0.9)
     latents = gan.prior.sample(5)
@@ -344,6 +418,19 @@ def test_own_networks_are_trained_regularised_and_saved(tmp_path):
     gan.save_to_preset(tmp_path / "preset")
     copy = gz.GAN.from_preset(tmp_path / "preset")
     np.testing.assert_array_equal(copy.sample(3, seed=0), gan.sample(3, seed=0))
+
+
+def test_the_generators_own_regularisers_pull_where_the_game_does_not():
+    _, discriminator = own_networks()
+    discriminator.set_weights([0 * weight for weight in discriminator.get_weights()])  # the same score everywhere
+    generator = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(64, kernel_regularizer="l2"), keras.layers.Reshape((8, 8, 1))]
+    )
+    gan = gz.GAN((8, 8, 1), 4, generator, discriminator)
+    gan.compile(keras.optimizers.SGD(5.0), keras.optimizers.SGD(0.0), loss="wasserstein")
+    kernel = generator.layers[0].kernel.numpy()
+    gan.train_step(images())
+    np.testing.assert_allclose(generator.layers[0].kernel, kernel * (1 - 5 * 2 * 0.01), rtol=1e-5)
 
 
 def test_networks_of_the_wrong_shape():

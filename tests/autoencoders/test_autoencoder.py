@@ -28,6 +28,16 @@ def linear_autoencoder(**options):
     return gz.Autoencoder((4, 4, 1), 3, encoder, decoder, **options)
 
 
+def test_decoded_means_are_cut_to_0_and_1(images):
+    """A normal likelihood's may lie outside, where no image does."""
+    model = linear_autoencoder(likelihood="gaussian")
+    codes = np.random.default_rng(0).normal(scale=3, size=(5, 3)).astype("float32")
+    means = model.likelihood(codes).mean().numpy()
+    assert means.min() < -0.1 and means.max() > 1.1
+    np.testing.assert_allclose(model.decode(codes), np.clip(means, 0, 1), atol=1e-6)
+    assert np.min(model(images)) >= 0 and np.max(model(images)) <= 1
+
+
 def assert_prior_has(model, mean, second_moment):
     """The normal distribution of these moments, with the 1e-4 of variance that keeps it proper."""
     np.testing.assert_allclose(model.prior.mean(), mean, atol=1e-5)
@@ -106,6 +116,27 @@ def test_gaussian_corruption_has_the_stated_deviation():
     noise = model.corrupt(tf.fill((500, 8, 8, 1), 0.5)).numpy() - 0.5
     assert noise.std() == pytest.approx(0.1, rel=0.02)
     assert model.corrupt(tf.ones((9, 8, 8, 1))).numpy().max() <= 1
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_the_clean_image_is_restored_from_the_code_of_the_corrupted_one(images, num_classes):
+    """Under its own label; an evaluation corrupts nothing."""
+    model = gz.DenoisingAutoencoder((4, 4, 1), latent_dim=3, num_classes=num_classes)
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(scale=0.2, size=w.shape) if w.ndim else w for w in model.get_weights()])
+    model.compile(keras.optimizers.SGD(0.0))
+    labels = None if num_classes is None else np.arange(200) % 3
+
+    def error(seen):
+        likelihood = model.likelihood(model.encode(seen, labels), labels)
+        return -np.mean(likelihood.log_prob(images))
+
+    batch = tf.constant(images) if labels is None else (tf.constant(images), tf.constant(labels))
+    assert float(model.test_step(batch)["loss"]) == pytest.approx(error(images), rel=1e-5)
+    model.reset_metrics()
+    model.corrupt = lambda clean: 1 - clean
+    assert float(model.train_step(batch)["loss"]) == pytest.approx(error(1 - images), rel=1e-5)
+    assert error(1 - images) != pytest.approx(error(images), rel=1e-3)
 
 
 def test_denoising_is_learned():

@@ -209,6 +209,46 @@ def test_kl_warmup(images):
     assert weights == [0.0, 0.5, 1.0, 2.0, 2.0]
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_step_descends_on_the_bound_with_the_beta_of_its_step(images, monkeypatch, k):
+    """Beta 2 after 1 of 4 steps of warm-up: 1/2. An evaluation has all of it."""
+    rate, noise = 0.1, np.random.default_rng(2).normal(size=(5, k, 2)).astype("float32")
+    vae, peer = (linear_vae(beta=2.0, kl_warmup_steps=4, num_importance_samples=k) for _ in range(2))
+    fixed_noise(monkeypatch, vae, noise)
+    vae.compile(keras.optimizers.SGD(rate))
+
+    def bound(beta):
+        """By reconstruction and KL with one draw, else by the mean of the importance weights."""
+        posterior = tfd.MultivariateNormalDiag(*moments(peer.encoder(images)))
+        z = posterior.loc + posterior.stddev() * tf.transpose(noise, (1, 0, 2))
+        logits = tf.reshape(peer.decoder(tf.reshape(z, (-1, 2))), (k, 5, *SHAPE))
+        log_p_x = tf.reduce_sum(images * logits - tf.nn.softplus(logits), axis=(2, 3, 4))
+        standard = tfd.MultivariateNormalDiag(tf.zeros(2))
+        if k == 1:
+            return tf.reduce_mean(beta * posterior.kl_divergence(standard) - log_p_x[0])
+        log_ratio = posterior.log_prob(z) - standard.log_prob(z)
+        return -tf.reduce_mean(tf.math.log(tf.reduce_mean(tf.exp(log_p_x - beta * log_ratio), axis=0)))
+
+    evaluated = float(vae.test_step(images)["loss"])
+    assert evaluated == pytest.approx(float(bound(2.0)), rel=1e-4)
+    vae.reset_metrics()
+    vae.optimizer.iterations.assign(1)
+    loss = float(vae.train_step(images)["loss"])
+    with tf.GradientTape() as tape:
+        expected = bound(0.5)
+    assert loss == pytest.approx(float(expected), rel=1e-4)
+    for weight, gradient, moved in zip(
+        peer.get_weights(), tape.gradient(expected, peer.trainable_variables), vae.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(moved, weight - rate * gradient, atol=1e-5)
+
+
+def moments(outputs):
+    """Mean and standard deviation of the posterior, from the encoder's means and log variances."""
+    mean, log_variance = tf.split(outputs, 2, axis=-1)
+    return mean, tf.exp(log_variance / 2)
+
+
 def test_labels_change_posterior_likelihood_and_samples():
     vae = gz.VAE((4, 4, 1), 2, num_classes=3)
     x = np.full((1, 4, 4, 1), 0.5, "float32")
@@ -218,6 +258,34 @@ def test_labels_change_posterior_likelihood_and_samples():
     for a, b in ((0, 1), (1, 2), (0, 2)):
         assert np.abs(means[a] - means[b]).max() > 1e-5
         assert np.abs(pixels[a] - pixels[b]).max() > 1e-5
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_each_image_is_coded_and_decoded_under_its_own_label(images, monkeypatch, k):
+    """At every draw, in training as out of it: the terms of a batch are those of its images one by one."""
+    vae = gz.VAE(SHAPE, 2, num_classes=3, num_importance_samples=k)
+    rng = np.random.default_rng(0)
+    vae.set_weights([rng.normal(scale=0.2, size=w.shape) for w in vae.get_weights()])
+    images, labels = tf.constant(images), tf.constant([2, 0, 1, 1, 0])
+    noise = np.random.default_rng(2).normal(size=(5, k, 2)).astype("float32")
+    fixed_noise(monkeypatch, vae, noise)
+    together = vae.negative_elbo(images, labels, training=True)
+    for i in range(5):
+        row = slice(i, i + 1)
+        fixed_noise(monkeypatch, vae, noise[row])
+        alone, other = (vae.negative_elbo(images[row], (labels[row] + shift) % 3) for shift in (0, 1))
+        for name in ("loss", "reconstruction", "kl"):
+            assert float(together[name][i]) == pytest.approx(float(alone[name][0]), rel=1e-4)
+            assert float(together[name][i]) != pytest.approx(float(other[name][0]), rel=1e-3)
+
+
+def test_a_conditional_vamp_prior_has_every_class_in_turn(images):
+    vae = gz.VAE(SHAPE, 2, prior="vamp", num_classes=3, num_prior_components=5)
+    latents = np.random.default_rng(4).normal(size=(5, 2)).astype("float32")
+    posterior = vae.posterior(vae.pseudo_images.numpy(), [0, 1, 2, 0, 1])
+    densities = posterior.prob(latents[:, None])  # (5, 5)
+    assert np.ptp(posterior.mean(), axis=0).min() > 1e-2
+    np.testing.assert_allclose(vae.prior.prob(latents), tf.reduce_mean(densities, axis=1), rtol=1e-4)
 
 
 def test_distributions_are_tfp_with_the_stated_shapes(images):

@@ -76,8 +76,10 @@ def test_sampler_draws_the_very_pixels_of_the_naive_one(make, arguments):
     np.testing.assert_array_equal(cool, naive.sample(model, noise, labels, temperature=0.5))
     known = np.random.default_rng(1).uniform(size=samples.shape) < 0.3
     images = samples[::-1]
-    completed = model.complete(images, known, labels, seed=5).numpy()
-    np.testing.assert_array_equal(completed, naive.sample(model, noise, labels, images=images, known=known))
+    completed = model.complete(images, known, labels, seed=5, temperature=0.5).numpy()
+    np.testing.assert_array_equal(
+        completed, naive.sample(model, noise, labels, temperature=0.5, images=images, known=known)
+    )
     np.testing.assert_array_equal(completed[known], images[known])
 
 
@@ -252,6 +254,24 @@ def test_images_of_one_row_or_column(make, image_shape):
     assert after < before
 
 
+def test_classes_are_vectors_with_a_one_at_their_place(make):
+    """In the density and in both steps; each class has a density of its own."""
+    of_classes, of_vectors = make((3, 3, 1), num_classes=3), make((3, 3, 1), condition_dim=3)
+    for a, b in zip(of_classes.get_weights(), of_vectors.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    images = np.repeat(every_image((3, 3, 1), 2)[[5, 77, 300]], 3, axis=0)
+    labels = np.arange(9) % 3
+    vectors = np.eye(3, dtype="float32")[labels]
+    log_prob = of_classes.log_prob(images, labels).numpy()
+    np.testing.assert_array_equal(log_prob, of_vectors.log_prob(images, vectors))
+    assert np.ptp(log_prob.reshape(3, 3), axis=1).min() > 1e-2
+    of_classes.compile(keras.optimizers.SGD(0.0))
+    for step in (of_classes.test_step, of_classes.train_step):
+        of_classes.reset_metrics()
+        loss = step((tf.constant(images), tf.constant(labels)))["loss"]
+        assert float(loss) == pytest.approx(-log_prob.mean(), rel=1e-5)
+
+
 def test_conditioning_on_vectors(make):
     """Bits that all equal the sign of the one number given are learned from it."""
     vectors = np.random.default_rng(0).choice([-1.0, 1.0], (64, 1)).astype("float32")
@@ -341,6 +361,7 @@ def test_more_images_than_a_batch_holds(make, monkeypatch):
         {"image_shape": (3, 8, 1), "num_classes": 3},  # four pixels a turn of the loop
         {"image_shape": (3, 6, 3), "num_levels": 3, "dilations": (1, 2)},  # two
         {"image_shape": (3, 5, 1), "num_levels": 4},  # one
+        {"image_shape": (3, 2, 1), "num_levels": 256, "likelihood": "logistic_mixture"},
     ],
     ids=str,
 )
@@ -349,12 +370,13 @@ def test_compile_can_turn_off_xla(make, arguments):
     labels = np.arange(5) % 3 if model.num_classes else None
     model.compile(jit_compile=False)
     noise = model.draw_noise(5, tf.constant([1, 0])).numpy()
-    samples = model.sample(5, labels, seed=1).numpy()
-    np.testing.assert_array_equal(samples, naive.sample(model, noise, labels))
+    options = {"temperature": 0.5}
+    samples = model.sample(5, labels, seed=1, **options).numpy()
+    np.testing.assert_array_equal(samples, naive.sample(model, noise, labels, **options))
     known = np.random.default_rng(1).uniform(size=samples.shape) < 0.3
     images = samples[::-1]
-    completed = model.complete(images, known, labels, seed=1).numpy()
-    np.testing.assert_array_equal(completed, naive.sample(model, noise, labels, images=images, known=known))
+    completed = model.complete(images, known, labels, seed=1, **options).numpy()
+    np.testing.assert_array_equal(completed, naive.sample(model, noise, labels, images=images, known=known, **options))
     assert model._draw_rows_compiled.experimental_get_tracing_count() == 0
     for n in (2, 3, 4):
         model.sample(n, None if labels is None else labels[:n])

@@ -1,5 +1,7 @@
 """data.load: what comes out, in which order, and what is said when it cannot."""
 
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -74,6 +76,38 @@ def test_labels_belong_to_their_images():
     }
     for images, labels in data.load("digits", labels=True, seed=0):
         assert [known[image.tobytes()] for image in images.numpy()] == labels.numpy().tolist()
+
+
+class _Builder:
+    """A TFDS set in which an image of class k holds the level 25 k everywhere, with a feature more if wanted."""
+
+    def __init__(self, features):
+        labels = np.random.default_rng(0).integers(0, 10, 300)
+        self.examples = {"image": (25 * labels[:, None, None, None] * np.ones((8, 8, 1))).astype("uint8")}
+        self.examples |= {"label": labels, **{name: labels[::-1] for name in features}}
+        self.info = types.SimpleNamespace(features=self.examples, splits=["train"])
+
+    def as_dataset(self, split, shuffle_files, read_config):
+        return tf.data.Dataset.from_tensor_slices(self.examples)
+
+
+@pytest.mark.parametrize("features", [[], ["id"]])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"shuffle": False}, {"image_size": 5}, {"binarize": "threshold"}, {"binarize": "stochastic"}],
+    ids=str,
+)
+def test_labels_of_tfds_sets_belong_to_their_images(features, options, monkeypatch):
+    monkeypatch.setattr(data, "_tfds_builder", lambda name: _Builder(features))
+    count = 0
+    for images, labels in data.load("levels", labels=True, batch_size=32, seed=0, **options):
+        levels, labels = images.numpy().mean(axis=(1, 2, 3)), labels.numpy()
+        count += len(labels)
+        if options.get("binarize") == "threshold":
+            np.testing.assert_array_equal(levels, 255 * (labels > 5))
+        else:  # bits have the level as their mean, with a deviation of at most 16
+            np.testing.assert_allclose(levels, 25 * labels, atol=65 if "binarize" in options else 0)
+    assert count == 300
 
 
 def test_shuffles_anew_each_epoch_and_repeats_with_a_seed():

@@ -48,6 +48,7 @@ def test_by_hand(level):
     assert values["density"] == pytest.approx((2 + 2 + 0) / 3)
     assert values["coverage"] == pytest.approx(3 / 4)  # all but 0
     assert "k=1" in figures["density"].method and figures["density"].num_generated == 3
+    assert all(figure.name == name and figure.label == name for name, figure in figures.items())
 
 
 def test_one_mode_dropped_shows_in_recall_and_coverage_alone(level):
