@@ -18,7 +18,11 @@ GENZOO = [sys.executable, "-c", "import sys; sys.argv[0] = 'genzoo'; from keras_
 # A family each: the recipe, its epochs and where each of its runs is stopped, by which signal. "command" is an epoch of a
 # real `genzoo`, "write" the write of a backup.
 STOPS = [
-    ("vae_digits", 40, "epoch INT, write INT, command INT, epoch KILL, write KILL, command KILL, epoch INT, epoch KILL"),
+    (
+        "vae_digits",
+        40,
+        "epoch INT, write INT, command INT, epoch KILL, write KILL, command KILL, epoch INT, epoch KILL",
+    ),
     ("dcgan_digits", 16, "epoch KILL, write KILL, write INT"),
     ("pixelcnn_digits", 16, "epoch KILL, write KILL, write INT"),
 ]

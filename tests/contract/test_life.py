@@ -137,4 +137,3 @@ def test_size_of_an_export_at_the_defaults_is_that_of_the_weights(variant, tmp_p
     model.export(path)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     assert size < 1.3 * 4 * model.count_params()
-
