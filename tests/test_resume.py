@@ -15,13 +15,13 @@ from tests import stops
 
 GENZOO = [sys.executable, "-c", "import sys; sys.argv[0] = 'genzoo'; from keras_genzoo.cli import main; main()"]
 
-# A family each: the recipe, its epochs and where each of its runs is stopped, by which signal. "command" is an epoch of a
-# real `genzoo`, "write" the write of a backup.
+# A family each: the recipe, its epochs, and where which signal stops its runs: in an epoch, in the write of a backup, or in
+# an epoch of a real `genzoo`, the "command".
 STOPS = [
     (
         "vae_digits",
         40,
-        "epoch INT, write INT, command INT, epoch KILL, write KILL, command KILL, epoch INT, epoch KILL",
+        "epoch INT, write INT, command INT, epoch KILL, write KILL, command KILL, epoch INT",
     ),
     ("dcgan_digits", 16, "epoch KILL, write KILL, write INT"),
     ("pixelcnn_digits", 16, "epoch KILL, write KILL, write INT"),

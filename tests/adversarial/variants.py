@@ -1,4 +1,4 @@
-"""The adversarial models of the contract: each class, and each option that changes what is saved, fed or exported."""
+"""The adversarial models of the contract: every class, and each option that changes what is saved or served."""
 
 REPRESENTATIVE = "DCGAN"
 

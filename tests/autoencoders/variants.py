@@ -1,4 +1,4 @@
-"""The autoencoders of the contract: each class, and each option that changes what is saved, fed or exported."""
+"""The autoencoders of the contract: every class, and each option that changes what is saved or served."""
 
 from tests.contract.variants import NUM_CLASSES
 

@@ -1,4 +1,4 @@
-"""Each variant of every family, built and trained once for all of its tests, which run on one worker one after another."""
+"""Each variant, built and trained once for all of its tests, which run on one worker one after another."""
 
 import gc
 from typing import NamedTuple

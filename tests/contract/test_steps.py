@@ -1,5 +1,5 @@
-"""The contract of every train step: whose loss it lowers, what the condition reaches, and that precision, XLA and several
-devices leave it what it is. Steps run eagerly where a trace would prove nothing more."""
+"""The contract of every train step: whose loss it lowers, what the condition reaches, and that it is the same in mixed
+precision, under XLA and on several devices. Steps run eagerly where a trace would prove nothing more."""
 
 import inspect
 import os
