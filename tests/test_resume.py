@@ -15,8 +15,8 @@ from tests import stops
 
 GENZOO = [sys.executable, "-c", "import sys; sys.argv[0] = 'genzoo'; from keras_genzoo.cli import main; main()"]
 
-# A family each: the recipe, its epochs, and where which signal stops its runs: in an epoch, in the write of a backup, or in
-# an epoch of a real `genzoo`, the "command".
+# A family each: the recipe, its epochs, and where which signal stops its runs: in an epoch, in the write of a backup,
+# or in an epoch of a real `genzoo`, the "command".
 STOPS = [
     (
         "vae_digits",
