@@ -31,10 +31,10 @@ def compiled(build):
     def fixture():
         model = build()
         model.compile()
-        before = model.get_weights()
+        before = [variable.numpy() for variable in model.trainable_variables]
         yield model
-        for weight, after in zip(before, model.get_weights(), strict=True):
-            np.testing.assert_array_equal(weight, after)
+        for weight, variable in zip(before, model.trainable_variables, strict=True):
+            np.testing.assert_array_equal(weight, variable.numpy())
 
     return fixture
 
