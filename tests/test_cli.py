@@ -25,6 +25,8 @@ from keras_genzoo.evaluation import features
 from keras_genzoo.figure import Figure
 from tests.conftest import require_tfds
 
+pytestmark = pytest.mark.xdist_group("command line")  # one run for all
+
 
 def genzoo(*arguments, fails_with=None):
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])

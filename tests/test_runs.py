@@ -11,6 +11,9 @@ from keras_genzoo import backup, cards, recipes, runs
 from keras_genzoo.evaluation import log_likelihood
 
 
+pytestmark = pytest.mark.xdist_group("runs")  # one for all
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of two epochs, its recipe, and the images that `fit` was given, by use."""

@@ -42,6 +42,9 @@ class Served(NamedTuple):
         return self.rest if predict is client.predict_rest else self.grpc
 
 
+pytestmark = pytest.mark.xdist_group("serving client")  # one server for all
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Three models behind both servers; one's name holds a space."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_genzoo as gz
-from tests.contract.conftest import assert_same_state, labels_for, state
+from tests.contract.conftest import assert_same_state, state
 from tests.contract.variants import VARIANTS
 
 
@@ -95,14 +95,6 @@ def test_preset_round_trip(model, tmp_path):
 
 
 @pytest.mark.variants("represents_family")
-def test_a_preset_draws_the_same_images(model, tmp_path):
-    model.save_to_preset(tmp_path / "preset")
-    copy = gz.GenerativeModel.from_preset(tmp_path / "preset")
-    labels = labels_for(model, 3)
-    np.testing.assert_array_equal(copy.sample(3, labels, seed=0), model.sample(3, labels, seed=0))
-
-
-@pytest.mark.variants("represents_family")
 def test_backup_and_restore_goes_on_as_if_never_stopped(build, dataset, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -114,17 +106,17 @@ def test_backup_and_restore_goes_on_as_if_never_stopped(build, dataset, tmp_path
 
     keras.utils.set_random_seed(1)
     whole = build()
-    whole.compile()
+    whole.compile(run_eagerly=True)
     whole.fit(dataset, epochs=4, verbose=0)
 
     keras.utils.set_random_seed(1)
     stopped = build()
-    stopped.compile()
+    stopped.compile(run_eagerly=True)
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(dataset, epochs=4, verbose=0, callbacks=[*callbacks(), Stop()])
     keras.utils.set_random_seed(2)
     resumed = build()
-    resumed.compile()
+    resumed.compile(run_eagerly=True)
     resumed.fit(dataset, epochs=4, verbose=0, callbacks=callbacks())
     assert_same_state(state(whole), state(resumed))
 
