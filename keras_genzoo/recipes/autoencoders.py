@@ -15,6 +15,21 @@ RECIPES = {
         num_importance_samples=500,
         limits=TOY,
     ),
+    "cvae_digits": Recipe(
+        description=(
+            "A class-conditional VAE (Kingma and Welling 2014, https://arxiv.org/abs/1312.6114; with labels, Kingma et "
+            "al. 2014, https://arxiv.org/abs/1406.5298) of 8x8 handwritten digits."
+        ),
+        model="VAE",
+        arguments={"latent_dim": 8},
+        dataset="digits",
+        data_options={"binarize": "stochastic", "labels": True},
+        optimizers={"optimizer": Optimizer(learning_rate=2e-3, cosine_decay=True)},
+        epochs=50,
+        batch_size=32,
+        num_importance_samples=500,
+        limits=TOY,
+    ),
     "vae_mnist": Recipe(
         description=(
             "A VAE (Kingma and Welling 2014, https://arxiv.org/abs/1312.6114) of handwritten digits in bits, "
