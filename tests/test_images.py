@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image, ImageSequence
 
 from keras_genzoo import images
 
@@ -64,6 +65,15 @@ def test_grid_enlarges_small_images_and_draws_paths_as_rows():
     assert images.grid(np.zeros((2, 5, 8, 8, 1))).shape == (2 * 58 + 2, 5 * 58 + 2, 1)
 
 
+def test_the_smallest_images_are_enlarged_smoothly():
+    ramp = np.tile(np.linspace(0, 1, 8, dtype="float32")[:, None], (1, 8, 8, 1))[0][None]
+    tile = images.grid(ramp)[2:58, 2:58, 0].astype(int)
+    assert np.abs(np.diff(tile, axis=0)).max() < 10 and tile.min() == 0 and tile.max() == 255  # blocks would jump by 36
+    ramp = np.tile(np.linspace(0, 1, 28, dtype="float32")[:, None], (1, 28, 28, 1))[0][None]
+    tile = images.grid(ramp)[2:58, 2:58, 0]
+    np.testing.assert_array_equal(tile[::2], tile[1::2])  # pixels as they are
+
+
 def test_save_grid_writes_what_grid_draws(tmp_path):
     batch = np.random.default_rng(0).uniform(size=(5, 28, 28, 1))
     images.save_grid(batch, tmp_path / "new" / "grid.png")
@@ -76,3 +86,24 @@ def test_save_grid_writes_what_grid_draws(tmp_path):
 def test_bad_grids(shape):
     with pytest.raises(ValueError, match="`images` must be"):
         images.grid(np.zeros(shape))
+
+
+def test_a_film_shows_its_pictures_in_order_and_stays_at_the_last(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(100)]
+    for i, path in enumerate(paths):
+        images.save_grid(np.full((1, 60, 60, 1), i / 100), path)
+    images.save_film(paths, tmp_path / "film.gif", seconds=2)
+    film = Image.open(tmp_path / "film.gif")
+    frames = [
+        (np.asarray(frame.convert("L"))[30, 30], frame.info["duration"]) for frame in ImageSequence.Iterator(film)
+    ]
+    values, durations = zip(*frames, strict=True)
+    assert len(values) == 20 and values[0] == 0 and values[-1] == 252 and list(values) == sorted(values)
+    assert durations == (100,) * 19 + (2000,) and film.info["loop"] == 0
+
+
+@pytest.mark.parametrize(("write", "name", "suffix"), [("save_grid", "a.jpg", "png"), ("save_film", "a.webp", "gif")])
+def test_other_formats_are_refused(tmp_path, write, name, suffix):
+    with pytest.raises(ValueError, match=rf"`path` must end in \.{suffix}, .*got '.*{name}'"):
+        getattr(images, write)([np.zeros((8, 8, 1))], tmp_path / "new" / name)
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The example client against a stand-in server, `serving_stand_in.py`, and the README's lines of serving."""
+"""The example client against a stand-in server, `serving_stand_in.py`, and the lines of docs/serving.md."""
 
 import functools
 import importlib.util
@@ -224,14 +224,12 @@ runpy.run_path({str(PATH)!r}, run_name="__main__")
     assert (tmp_path / "samples.png").is_file()
 
 
-# ---- the README ----
+# ---- docs/serving.md ----
 
 
-def test_the_readmes_lines_of_serving(tmp_path, monkeypatch, capsys):
+def test_the_lines_of_docs_serving(tmp_path, monkeypatch, capsys):
     """All of them in order; a stand-in in place of the container, its ports in place of theirs."""
-    readme = (ROOT / "README.md").read_text()
-    section = readme[readme.index("\n## Serving\n") : readme.index("\n## Models\n")]
-    blocks = re.findall("```console\n(.*?)```", section, re.DOTALL)
+    blocks = re.findall("```console\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(), re.DOTALL)
     lines = [shlex.split(line) for line in "".join(blocks).splitlines()]
     assert [line[0] for line in lines] == ["genzoo", "genzoo", "docker", "curl", "curl", "curl", "python"]
     *exports, docker = lines[:3]
