@@ -10,6 +10,7 @@ import keras_genzoo
 from keras_genzoo import conversion, distributions, inputs, presets, serving
 from keras_genzoo import images as image_convention
 from keras_genzoo.figure import Measurement
+from keras_genzoo.graph_method import graph_method
 from keras_genzoo.training_data import ChecksData
 
 if keras.backend.backend() != "tensorflow":
@@ -336,11 +337,11 @@ class GenerativeModel(ChecksData, keras.Model):
         """Turns noise `(n, ...)` (and labels `(n,)`) into float32 images `(n, h, w, c)`; runs inside a graph."""
         raise NotImplementedError
 
-    @tf.function(reduce_retracing=True)
+    @graph_method(reduce_retracing=True)
     def _draw_noise(self, num_samples, seed):
         return self.draw_noise(num_samples, seed)
 
-    @tf.function(reduce_retracing=True)
+    @graph_method(reduce_retracing=True)
     def _generate(self, noise, labels):
         return self.generate(noise, labels)
 

@@ -1,6 +1,7 @@
 """The machinery below the models, where a model's own tests would not see it."""
 
 import gc
+import logging
 import weakref
 
 import keras
@@ -190,3 +191,20 @@ def test_predict_reconstructs_any_form_of_data():
     dataset = tf.data.Dataset.from_tensor_slices({"image": images, "label": np.zeros(6, int)}).batch(4)
     for data in (images, dataset):
         np.testing.assert_allclose(vae.predict(data, verbose=0), expected, atol=1e-6)
+
+
+def test_using_many_models_warns_of_no_retracing_of_ours(caplog, monkeypatch):
+    """TensorFlow warns when the fifth model is used for the first time, unless each has functions of its own."""
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
+    images = np.ones((5, 2, 2, 1), "float32")
+    for _ in range(6):
+        vae, gan = gz.VAE((2, 2, 1), 2), gz.GAN((2, 2, 1), 2)
+        pixelcnn = gz.PixelCNN((2, 2, 1), num_filters=2, num_residual_blocks=1)
+        pixelcnn.compile(jit_compile=False)
+        for model in (vae, gan, pixelcnn):
+            model.sample(2)
+        vae.encode(images)
+        vae.log_prob(images, num_importance_samples=2)
+        gan.discriminate(images)
+        pixelcnn.log_prob(images)
+    assert not [record for record in caplog.records if "retracing" in record.getMessage()]

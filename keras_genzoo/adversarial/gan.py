@@ -20,6 +20,7 @@ from keras import layers
 
 from keras_genzoo import distributions, networks, serving
 from keras_genzoo.adversarial import losses
+from keras_genzoo.graph_method import graph_method
 from keras_genzoo.inputs import check_latents, check_network, positive_integers
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
 from keras_genzoo.layers import SpectralNormalization
@@ -302,7 +303,7 @@ class GAN(LatentVariableModel):
 
     # ---- the verbs ----
 
-    @tf.function(reduce_retracing=True)
+    @graph_method(reduce_retracing=True)
     def _scores(self, images, labels):
         return self.scores(images, labels)
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import distributions, networks, serving
+from keras_genzoo.graph_method import graph_method
 from keras_genzoo.inputs import check_network
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
 
@@ -106,7 +107,7 @@ class EncoderDecoder(LatentVariableModel):
         latents = self.check_latents(latents)
         return self.decoder_likelihood(latents, self.check_labels(labels, latents.shape[-2]))
 
-    @tf.function(reduce_retracing=True)
+    @graph_method(reduce_retracing=True)
     def _code(self, images, labels):
         return self.code(images, labels)
 

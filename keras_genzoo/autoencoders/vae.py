@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras_genzoo import distributions, serving
 from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
 from keras_genzoo.figure import Measurement
+from keras_genzoo.graph_method import graph_method
 from keras_genzoo.inputs import positive_integers, stateless_seed
 
 _VALUES_AT_ONCE = 2**20  # float32 numbers of one layer that `log_prob` holds at a time: 4 MiB, near to a cache
@@ -223,7 +224,7 @@ class VAE(EncoderDecoder):
         seed = self.next_seed() if seed is None else stateless_seed(seed)
         return self._importance_weighted_bound(images, labels, tf.constant(k), seed)
 
-    @tf.function(reduce_retracing=True)
+    @graph_method(reduce_retracing=True)
     def _importance_weighted_bound(self, images, labels, k, seed):
         posterior, prior = self._posterior(images, labels), self._prior()
         num_images = tf.shape(images)[0]

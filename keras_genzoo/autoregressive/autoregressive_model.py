@@ -18,6 +18,7 @@ from keras_genzoo import distributions, inputs, serving
 from keras_genzoo import images as image_convention
 from keras_genzoo.autoregressive import levels, sampler
 from keras_genzoo.generative_model import GenerativeModel
+from keras_genzoo.graph_method import graph_method
 
 _LIKELIHOODS = ("categorical", "logistic_mixture")
 _NUM_LOGISTICS = 10  # as in Salimans et al. 2017
@@ -178,7 +179,7 @@ class AutoregressiveModel(GenerativeModel):
         with image_convention.clear_errors():
             return self._log_prob(images, labels)
 
-    @tf.function(reduce_retracing=True)
+    @graph_method(reduce_retracing=True)
     def _log_prob(self, images, labels):
         return -self.negative_log_likelihood(self._check_levels(images), labels)
 
@@ -215,11 +216,11 @@ class AutoregressiveModel(GenerativeModel):
                 progress.add(1)
         return tf.transpose(images, (2, 0, 1, 3))[:num_images]
 
-    @tf.function(jit_compile=True, autograph=False)
+    @graph_method(jit_compile=True, autograph=False)
     def _draw_rows_compiled(self, *state):
         return self._draw_rows(*state)
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @graph_method(reduce_retracing=True, autograph=False)
     def _draw_rows_uncompiled(self, *state):
         return self._draw_rows(*state, pixels_a_turn=4)
 

@@ -13,6 +13,7 @@ from keras import layers
 from keras_genzoo import images as image_convention
 from keras_genzoo import inputs, presets
 from keras_genzoo.figure import Measurement
+from keras_genzoo.graph_method import graph_method
 from keras_genzoo.training_data import ChecksData
 
 _WIDTHS = (16, 32, 64, 64, 96)  # filters of the convolutions; the last is the number of features
@@ -104,7 +105,7 @@ class Classifier(ChecksData, keras.Model):
         """
         return self._features(image_convention.check(images, self.image_shape))
 
-    @tf.function(reduce_retracing=True)
+    @graph_method(reduce_retracing=True)
     def _features(self, images):
         return self.body(images, training=False)
 
