@@ -84,10 +84,13 @@ def test_card_by_hand():
     assert "nothing that is comparable has been published" in conditional
 
 
-@shipped
+SAMPLERS = [name for name in PRESETS if "accuracy" not in PRESETS[name]["figures"]]  # the others' code names images
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (not name.endswith("_digits"))) for name in SAMPLERS]
+)
 def test_code_of_a_card_runs(name):
-    if "accuracy" in PRESETS[name]["figures"]:
-        return  # it names images of the reader's
     code = cards.card(name, PRESETS[name]).split("```python\n")[1].split("```")[0]
     names = {}
     exec(code, names)

@@ -79,7 +79,12 @@ def format(request):
     return request.param
 
 
-@pytest.mark.parametrize("name", MODELS)
+QUICK = ("VAE", "VAE of convolutions", "GAN averaged", "DCGAN")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in MODELS]
+)
 def test_images_are_those_of_decode(tmp_path, name, format):
     model = set_weights(MODELS[name]())
     path = conversion.convert(model, tmp_path / "new" / FILES[format], format, BATCH_SIZE)

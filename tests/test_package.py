@@ -42,6 +42,7 @@ def test_a_saved_model_loads_where_only_the_package_was_imported(tmp_path):
     assert subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip() == "VAE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["genzoo.py"], ["-m", "genzoo"]])
 def test_models_are_registered_whatever_the_program_is_called(tmp_path, arguments):
     gz.VAE((4, 4, 1), 2).save(tmp_path / "vae.keras")

@@ -149,6 +149,7 @@ def test_a_config_of_something_else_is_refused(saved):
         gz.VAE.from_preset(saved)
 
 
+@pytest.mark.slow
 def test_builtin_presets_load_and_are_listed_by_class():
     assert {"vae_digits", "classifier_digits"} <= set(gz.list_presets())
     assert not gz.DenoisingAutoencoder.presets

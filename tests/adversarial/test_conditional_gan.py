@@ -105,6 +105,7 @@ def test_a_step_scores_every_image_at_the_label_of_its_row():
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_learns_the_classes_apart():
     """Class 0 is black, class 1 white: the generator must follow its label."""
     gan = gz.ConditionalGAN((8, 8, 1), latent_dim=4, num_classes=2, generator_ema_decay=0.98)

@@ -139,6 +139,7 @@ def test_the_clean_image_is_restored_from_the_code_of_the_corrupted_one(images, 
     assert error(1 - images) != pytest.approx(error(images), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_denoising_is_learned():
     """Trained to restore, it undoes masking better than a plain autoencoder does."""
     digits = gz.data.load("digits", batch_size=128, seed=0)

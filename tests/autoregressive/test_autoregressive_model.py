@@ -52,12 +52,17 @@ def test_samples_follow_the_density(make, image_shape, num_levels):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"image_shape": (5, 7, 1), "dilations": (1, 2)},
-        {"image_shape": (5, 4, 3), "num_levels": 4},
-        {"image_shape": (7, 5, 1), "num_levels": 5, "num_classes": 10},
         {"image_shape": (3, 4, 3), "num_levels": 3, "num_classes": 10, "dilations": (2,)},
-        {"image_shape": (4, 3, 3), "condition_dim": 2},
         {"image_shape": (3, 5, 1), "num_levels": 256, "likelihood": "logistic_mixture"},
+        *(
+            pytest.param(arguments, marks=pytest.mark.slow)
+            for arguments in (
+                {"image_shape": (5, 7, 1), "dilations": (1, 2)},
+                {"image_shape": (5, 4, 3), "num_levels": 4},
+                {"image_shape": (7, 5, 1), "num_levels": 5, "num_classes": 10},
+                {"image_shape": (4, 3, 3), "condition_dim": 2},
+            )
+        ),
     ],
     ids=lambda arguments: " ".join(map(str, itertools.chain(*arguments.items()))),
 )
@@ -85,6 +90,7 @@ def test_sampler_draws_the_very_pixels_of_the_naive_one(make, arguments):
 
 def test_progress_and_batches_change_no_pixel(make, capsys):
     model = make((6, 5, 1), num_levels=3)
+    model.compile(jit_compile=False)
     images = model.sample(5, seed=2)
     capsys.readouterr()
     np.testing.assert_array_equal(images, model.sample(5, seed=2, verbose=1, batch_size=3))
@@ -96,6 +102,7 @@ def test_progress_and_batches_change_no_pixel(make, capsys):
 
 def test_completion_leaves_known_images_alone_and_ignores_unknown_values(make):
     model = make((4, 4, 1), num_levels=3)
+    model.compile(jit_compile=False)
     images = model.sample(3, seed=0).numpy()
     everything = np.ones((4, 4, 1), bool)  # broadcasts over the images
     np.testing.assert_array_equal(model.complete(images, everything, seed=1), images)
@@ -359,9 +366,11 @@ def test_more_images_than_a_batch_holds(make, monkeypatch):
     "arguments",
     [
         {"image_shape": (3, 8, 1), "num_classes": 3},  # four pixels a turn of the loop
-        {"image_shape": (3, 6, 3), "num_levels": 3, "dilations": (1, 2)},  # two
+        pytest.param({"image_shape": (3, 6, 3), "num_levels": 3, "dilations": (1, 2)}, marks=pytest.mark.slow),  # two
         {"image_shape": (3, 5, 1), "num_levels": 4},  # one
-        {"image_shape": (3, 2, 1), "num_levels": 256, "likelihood": "logistic_mixture"},
+        pytest.param(
+            {"image_shape": (3, 2, 1), "num_levels": 256, "likelihood": "logistic_mixture"}, marks=pytest.mark.slow
+        ),
     ],
     ids=str,
 )

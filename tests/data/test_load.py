@@ -39,11 +39,11 @@ def test_parts_of_digits_are_those_of_their_arrays():
 
 @pytest.mark.parametrize(
     ("name", "sizes"),
-    {
-        "digits": (1293, 144, 360),
-        "mnist": (54_000, 6_000, 10_000),
-        "binarized_mnist": (50_000, 10_000, 10_000),
-    }.items(),
+    [
+        ("digits", (1293, 144, 360)),
+        pytest.param("mnist", (54_000, 6_000, 10_000), marks=pytest.mark.slow),
+        ("binarized_mnist", (50_000, 10_000, 10_000)),
+    ],
 )
 def test_splits_share_no_image(name, sizes):
     if name != "digits":

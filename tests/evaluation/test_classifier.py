@@ -70,7 +70,7 @@ def test_goes_on_as_if_never_stopped(dataset, tmp_path):
     def build():
         keras.utils.set_random_seed(1)
         classifier = Classifier((8, 8, 1), max_shift=1, flip=True)
-        classifier.compile()
+        classifier.compile(run_eagerly=True)
         return classifier
 
     whole, stopped, resumed = build(), build(), build()
