@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 import keras_genzoo
+from keras_genzoo import startup_notes
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +25,18 @@ def main():
       genzoo list
       genzoo train vae_digits
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes hide the command's own lines
+
+
+def _quiet(context, option, verbose):
+    """Sees to it, before TensorFlow is imported, that its notes do not hide the command's own lines."""
+    if not (verbose or context.resilient_parsing):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        startup_notes.hide()
+
+
+_verbose = click.option(
+    "--verbose", is_flag=True, expose_value=False, callback=_quiet, help="Show TensorFlow's notes, too."
+)
 
 
 @main.command()
@@ -41,6 +53,7 @@ def main():
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of weights, orders and noise.  [default: 0]")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder, as if it had never stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the output folder.")
+@_verbose
 def train(recipe, output, resume, overwrite, **overrides):
     """Train RECIPE (see `genzoo list`); leaves pictures, figures, a preset and a SavedModel."""
     if resume and overwrite:
@@ -64,6 +77,7 @@ def train(recipe, output, resume, overwrite, **overrides):
 @click.option("--label", type=int, help="Class to draw, for a conditional model; by default one class a column.")
 @click.option("--seed", type=click.IntRange(-(2**31), 2**31 - 1), help="The same seed draws the same images.")
 @click.option("--output", type=click.Path(path_type=Path), default="samples.png", show_default=True)
+@_verbose
 def sample(preset_or_run, num_samples, label, seed, output):
     """Draw images from PRESET_OR_RUN into one PNG picture."""
     with _plain_errors():
@@ -90,6 +104,7 @@ def sample(preset_or_run, num_samples, label, seed, output):
     metavar="NAME_OR_PRESET",
     help="Where they are compared: 'inception_v3', or a preset of a classifier.  [default: by data set]",
 )
+@_verbose
 def evaluate(preset_or_run, num_importance_samples, num_samples, features):
     """Measure PRESET_OR_RUN on the test split of the data it was trained on."""
     with _plain_errors():
@@ -131,6 +146,7 @@ def evaluate(preset_or_run, num_importance_samples, num_samples, features):
     help="Have XLA compile the samplers of autoregressive models; the server must be told to, see what is printed.",
 )
 @click.option("--server-config", is_flag=True, help="Also write OUTPUT/models.config and batching_parameters.txt.")
+@_verbose
 def export(preset_or_run, output, version, format, batch_size, jit_compile, server_config):
     """Export PRESET_OR_RUN as a SavedModel in the folder layout of TensorFlow Serving."""
     with _plain_errors():
