@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import keras_genzoo
-from keras_genzoo import startup_notes
+from keras_genzoo import presets, recipes, run_folder, startup_notes
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +39,7 @@ _verbose = click.option(
 )
 
 
-@main.command()
+@main.command(short_help="Train a model by RECIPE and measure it.")
 @click.argument("recipe")
 @click.option("--dataset", help="Data set instead of the recipe's: 'digits' or a TFDS name.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs in all, instead of the recipe's.")
@@ -58,14 +58,13 @@ def train(recipe, output, resume, overwrite, **overrides):
     """Train RECIPE (see `genzoo list`); leaves pictures, figures, a preset and a SavedModel."""
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
-    folder = output or Path("runs") / recipe
+    folder = output or run_folder.default(recipe)
     command = ["genzoo", "train", recipe]
     for name, value in {"output": output, **overrides}.items():
         command += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    with _goes_on(command, folder / "run.json", resume, overwrite), _plain_errors():
-        from keras_genzoo import recipes
-
-        recipes.get(recipe)  # a wrong name must not wait for TensorFlow
+    with _goes_on(command, folder / run_folder.SETTINGS, resume, overwrite), _plain_errors():
+        # What is wrong must not wait for TensorFlow.
+        run_folder.settings(recipe, recipes.get(recipe), folder, overrides, resume, overwrite)
         from keras_genzoo import runs
 
         runs.train(recipe, folder, overrides, resume, overwrite, report=click.echo)
@@ -76,14 +75,20 @@ def train(recipe, output, resume, overwrite, **overrides):
 @click.option("--num-samples", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--label", type=int, help="Class to draw, for a conditional model; by default one class a column.")
 @click.option("--seed", type=click.IntRange(-(2**31), 2**31 - 1), help="The same seed draws the same images.")
-@click.option("--output", type=click.Path(path_type=Path), default="samples.png", show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path), default="samples.png", show_default=True, help="The picture, a .png."
+)
 @_verbose
 def sample(preset_or_run, num_samples, label, seed, output):
     """Draw images from PRESET_OR_RUN into one PNG picture."""
     with _plain_errors():
+        if output.suffix.lower() != ".png":
+            raise ValueError(f"--output must end in .png, the format of the picture; got {output}")
+        folder = _find(preset_or_run)
         from keras_genzoo import callbacks, images
+        from keras_genzoo.generative_model import GenerativeModel
 
-        model = _load(preset_or_run)
+        model = GenerativeModel.from_preset(folder)
         if label is None:
             images.save_grid(callbacks.sample_grid(model, num_samples, seed), output)
         else:
@@ -91,7 +96,7 @@ def sample(preset_or_run, num_samples, label, seed, output):
         click.echo(f"Wrote {output}.")
 
 
-@main.command()
+@main.command(short_help="Measure PRESET_OR_RUN on the test split of its data.")
 @click.argument("preset_or_run")
 @click.option("--num-importance-samples", type=click.IntRange(1), help="Draws of the likelihood bound.")
 @click.option(
@@ -108,17 +113,15 @@ def sample(preset_or_run, num_samples, label, seed, output):
 def evaluate(preset_or_run, num_importance_samples, num_samples, features):
     """Measure PRESET_OR_RUN on the test split of the data it was trained on."""
     with _plain_errors():
-        import json
-
-        import keras
-
-        from keras_genzoo import evaluation, presets, recipes, runs
-
-        folder = runs.resolve(preset_or_run)
-        facts = json.loads((folder / presets.METADATA).read_text())
+        folder = run_folder.resolve(preset_or_run)
+        facts = presets.read_metadata(folder)
         if "recipe" not in facts:
             raise ValueError(f"preset {preset_or_run!r} does not say by which recipe and on which data it was trained.")
         recipe = recipes.get(facts["recipe"])
+        import keras
+
+        from keras_genzoo import evaluation, runs
+
         model = presets.load(folder, keras.Model)
         if (features or num_samples) and not hasattr(model, "sample"):
             raise ValueError(f"a {facts['class_name']} draws no samples; leave out --features and --num-samples.")
@@ -129,7 +132,7 @@ def evaluate(preset_or_run, num_importance_samples, num_samples, features):
         click.echo(runs.format_figures(figures, recipe.published))
 
 
-@main.command()
+@main.command(short_help="Export PRESET_OR_RUN for TensorFlow Serving, ONNX or LiteRT.")
 @click.argument("preset_or_run")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Writes OUTPUT/<name>/<version>/.")
 @click.option("--version", type=click.IntRange(1), help="By default the next free number.")
@@ -150,23 +153,22 @@ def evaluate(preset_or_run, num_importance_samples, num_samples, features):
 def export(preset_or_run, output, version, format, batch_size, jit_compile, server_config):
     """Export PRESET_OR_RUN as a SavedModel in the folder layout of TensorFlow Serving."""
     with _plain_errors():
-        from keras_genzoo import conversion, serving
-
+        folder = _find(preset_or_run)
         name = Path(preset_or_run).resolve().name
         is_saved_model = format == "tf_saved_model"
         if server_config and not is_saved_model:
             raise ValueError("--server-config is for SavedModels; leave out --format.")
+        from keras_genzoo import conversion, serving
+        from keras_genzoo.generative_model import GenerativeModel
+
         path = output / (name if is_saved_model else name + conversion.FORMATS[format].suffix)
         options = {"version": version, "jit_compile": jit_compile, "batch_size": batch_size}
-        path = _load(preset_or_run).export(path, format, **options)
+        path = GenerativeModel.from_preset(folder).export(path, format, **options)
         click.echo(f"Wrote {path}.")
         if server_config:
             click.echo(f"Wrote {' and '.join(serving.write_server_config(output))}.")
         if is_saved_model:
-            click.echo(
-                f"Serve it: docker run -p 8500:8500 -p 8501:8501 -v {output.resolve()}:/models "
-                f"-e MODEL_NAME={name} tensorflow/serving{' --xla_cpu_compilation_enabled=true' * jit_compile}"
-            )
+            click.echo(f"Serve it: {_docker(output, name, server_config, jit_compile)}")
             if jit_compile:
                 click.echo("On a GPU: tensorflow/serving:latest-gpu --xla_gpu_compilation_enabled=true, from 2.18 on.")
 
@@ -174,8 +176,7 @@ def export(preset_or_run, output, version, format, batch_size, jit_compile, serv
 @main.command(name="list")
 @click.option("--markdown", is_flag=True, help="The presets alone, as the table of the README.")
 def list_(markdown):
-    """Recipes to train and presets to load."""
-    from keras_genzoo import presets, recipes
+    """List recipes to train and presets to load."""
     from keras_genzoo.figure import Figure
 
     described = [
@@ -215,15 +216,29 @@ def _short(published):
     return f"{published['value']:.2f} {measure} ({published['source'].split(',')[0]})"
 
 
+_CONFIG = "--model_config_file=/models/models.config"
+
 # Of a preset's figures the one that says most stands in the table.
 _FIRST_FIGURES = ("log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
 
 
-def _load(preset_or_run):
-    from keras_genzoo import runs
-    from keras_genzoo.generative_model import GenerativeModel
+def _find(preset_or_run):
+    """The folder of a preset that draws samples; what is wrong with it must not wait for TensorFlow."""
+    folder = run_folder.resolve(preset_or_run)
+    if presets.read_metadata(folder).get("class_name") == "Classifier":
+        raise ValueError(
+            f"preset {preset_or_run!r} holds a Classifier, which draws no samples. To measure it: "
+            f"{shlex.join(['genzoo', 'evaluate', preset_or_run])}; to load it in Python: "
+            f"keras_genzoo.evaluation.Classifier.from_preset({str(preset_or_run)!r})"
+        )
+    return folder
 
-    return GenerativeModel.from_preset(runs.resolve(preset_or_run))
+
+def _docker(folder, name, has_config, jit_compile):
+    """The command that serves what lies in a folder: all that models.config lists, or the model of that name."""
+    command = ["docker", "run", "-p", "8500:8500", "-p", "8501:8501", "-v", f"{folder.resolve()}:/models"]
+    command += ["tensorflow/serving", _CONFIG] if has_config else ["-e", f"MODEL_NAME={name}", "tensorflow/serving"]
+    return shlex.join([*command, *["--xla_cpu_compilation_enabled=true"] * jit_compile])
 
 
 @contextlib.contextmanager

@@ -1,13 +1,6 @@
-"""A run: one recipe trained in one folder, which can be killed at any time and resumed as if it had never stopped.
+"""Training: one recipe in one folder, which can be killed at any time and resumed as if it had never stopped.
 
-run.json                the settings
-history.csv             the metrics of each epoch; those named val_ are of the validation split
-pictures/               samples after each epoch, always from the same noise (models that sample, here and below)
-samples.png             samples of the finished model
-reconstructions.png     test images, and below each its reconstruction (models that encode)
-preset/                 the model, for `from_preset` and for sharing
-saved_model/<version>/  the model for TensorFlow Serving (models that sample)
-backup/                 what `--resume` goes on from; see backup.py
+What a run leaves in its folder, `run_folder` says.
 """
 
 import csv
@@ -23,10 +16,9 @@ import keras
 import tensorflow as tf
 
 import keras_genzoo
-from keras_genzoo import backup, callbacks, cards, data, evaluation, files, images, presets, recipes
+from keras_genzoo import backup, callbacks, cards, data, evaluation, files, images, presets, recipes, run_folder
 from keras_genzoo.evaluation import model_figures
 
-PRESET, SETTINGS, BACKUP = "preset", "run.json", "backup"
 _DRAWS_BY_SPLIT = 100  # most draws of the bound by which splits are compared, to save time
 
 
@@ -49,8 +41,11 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     """
     recipe = recipes.get(recipe_name)
     output = Path(output)
-    settings = _settings(recipe_name, recipe, output, overrides, resume, overwrite)
-    if resume and _is_finished(output, settings["epochs"]):
+    settings = run_folder.settings(recipe_name, recipe, output, overrides, resume, overwrite)
+    if not resume:
+        splits = data.splits(settings["dataset"], recipe.validation_percent)
+        settings |= {"train_split": splits["train"], "validation_split": splits["validation"]}
+    elif run_folder.is_finished(output, settings["epochs"]):
         report(f"All {settings['epochs']} epochs of the run in {output} are finished; a larger --epochs goes on.")
         return
     keras.utils.set_random_seed(settings["seed"])
@@ -61,14 +56,21 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     num_steps = settings["epochs"] * steps
     compile_model(model, recipe, num_steps)
 
-    history = output / "history.csv"
-    backups = backup.Backup(output / BACKUP, history)
+    history = output / run_folder.HISTORY
+    backups = backup.Backup(output / run_folder.BACKUP, history)
     finished = backups.restore(model, report) if resume else 0
+    if resume and not finished and run_folder.has_backed_up(output):
+        anew = run_folder.train_command(recipe_name, output, "--overwrite", "--epochs", str(settings["epochs"]))
+        model_is = f"; its model is in {run_folder.PRESET}/" if (output / run_folder.PRESET).is_dir() else ""
+        raise ValueError(
+            f"the run in {str(output)!r} has no backup left in {run_folder.BACKUP}/ to go on from{model_is}. To train "
+            f"anew in its place: {anew}"
+        )
     if settings["epochs"] < finished:
         raise ValueError(f"`epochs` is {settings['epochs']}, but the run in {str(output)!r} has finished {finished}.")
     if overwrite and output.exists():
-        _delete(output)
-    files.write(output / SETTINGS, json.dumps(settings, indent=2) + "\n")
+        run_folder.delete(output)
+    files.write(output / run_folder.SETTINGS, json.dumps(settings, indent=2) + "\n")
     if resume:
         report(f"Resuming after epoch {finished} of {settings['epochs']}.")
     for _ in range(finished):
@@ -122,16 +124,6 @@ def _with_fixed_bits(dataset, recipe):
     for _ in dataset:  # to its end, or the next pass would draw anew
         pass
     return dataset
-
-
-def resolve(preset_or_run):
-    """The preset folder of a run, or of a preset given by name or path."""
-    run = Path(preset_or_run)
-    if (run / SETTINGS).is_file():
-        if not (run / PRESET).is_dir():
-            raise ValueError(f"the run in {str(run)!r} is not finished; go on with `genzoo train --resume`.")
-        return run / PRESET
-    return presets.find(preset_or_run)
 
 
 def measure(model, recipe, settings, features, num_samples=None, num_importance_samples=None):
@@ -201,57 +193,6 @@ def format_figures(figures, published):
     return "\n".join(lines)
 
 
-def _settings(recipe_name, recipe, output, overrides, resume, overwrite):
-    given = {key: value for key, value in overrides.items() if value is not None}
-    holds_run = (output / SETTINGS).is_file()
-    if resume and holds_run:
-        old = json.loads((output / SETTINGS).read_text())
-        changed = [key for key in given if key != "epochs" and given[key] != old[key]]
-        if old["recipe"] != recipe_name or changed:
-            what = ", ".join(changed) or f"the recipe ({old['recipe']})"
-            raise ValueError(f"cannot resume the run in {str(output)!r} with another value of {what}; leave it out.")
-        return {**old, **given}
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        if not holds_run:
-            raise FileExistsError(f"output {str(output)!r} holds other files; choose another with --output.")
-        if not overwrite:
-            raise FileExistsError(
-                f"output {str(output)!r} already holds a run; go on with it by --resume, replace it by --overwrite, "
-                "or choose another with --output."
-            )
-    if resume:
-        raise FileNotFoundError(
-            f"output {str(output)!r} holds no run to resume; name its folder with --output, or leave out --resume."
-        )
-    settings = {**_defaults(recipe_name, recipe), **given}
-    splits = data.splits(settings["dataset"], recipe.validation_percent)
-    return {**settings, "train_split": splits["train"], "validation_split": splits["validation"]}
-
-
-def _is_finished(output, num_epochs):
-    """Whether a run has left its preset, which it does last, and not that of before it went on with more epochs."""
-    metadata = output / PRESET / presets.METADATA
-    return metadata.is_file() and json.loads(metadata.read_text())["epochs"] == num_epochs
-
-
-def _delete(output):
-    """Empties the folder of a run; run.json goes last, so that what a kill leaves is still known as a run."""
-    for path in sorted(output.iterdir(), key=lambda path: path.name == SETTINGS):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _defaults(recipe_name, recipe):
-    """The settings of a run for which the user asks nothing else."""
-    return {
-        "recipe": recipe_name,
-        "dataset": recipe.dataset,
-        "epochs": recipe.epochs,
-        "batch_size": recipe.batch_size,
-        "precision": "float32",
-        "seed": 0,
-    }
-
-
 def _build(recipe, dataset):
     conditional = recipe.data_options.get("labels", False)
     image_spec = dataset.element_spec[0] if conditional else dataset.element_spec
@@ -277,7 +218,7 @@ def _finish(model, recipe, settings, output, report):
     if draws:
         images.save_grid(callbacks.sample_grid(loaded, seed=0), output / "samples.png")
         version = Path(model.export(output / "saved_model")).name
-    with files.replaced_folder(output / PRESET) as preset:
+    with files.replaced_folder(output / run_folder.PRESET) as preset:
         presets.save(loaded, preset, **_facts(loaded, recipe, settings, output, figures))
         metadata = json.loads((preset / presets.METADATA).read_text())
         (preset / "README.md").write_text(cards.card(output.resolve().name, metadata))
@@ -292,8 +233,9 @@ def _finish(model, recipe, settings, output, report):
         "reconstructions.png": "rows of test images, each above the row of their reconstructions",
         "history.csv": "the metrics of each epoch",
         "pictures/": "samples after each epoch, from the same noise",
-        "preset/": f"the model, with a card; keras_genzoo.{recipe.model}.from_preset({str(output / PRESET)!r})",
+        "preset/": f"the model, with a card; keras_genzoo.{recipe.model}.from_preset({str(output / 'preset')!r})",
         f"saved_model/{version}/": "the model for TensorFlow Serving and tf.saved_model.load",
+        "backup/": f"what --resume --epochs N goes on from; may be deleted ({_megabytes(output / run_folder.BACKUP)})",
     }
     report(f"\nIn {output}:")
     for name, what in meaning.items():
@@ -305,7 +247,7 @@ def _finish(model, recipe, settings, output, report):
 
 def _facts(model, recipe, settings, output, figures):
     """What the metadata of a run's preset say of it, beside what those of every preset do."""
-    defaults = _defaults(settings["recipe"], recipe)
+    defaults = run_folder.defaults(settings["recipe"], recipe)
     changed = {key: value for key, value in settings.items() if key in defaults and value != defaults[key]}
     options = [f"--{key.replace('_', '-')} {value}" for key, value in changed.items()]
     with (output / "history.csv").open() as file:
@@ -329,6 +271,10 @@ def _facts(model, recipe, settings, output, figures):
         "limits": recipe.limits,
         "licence": "Apache 2.0",
     }
+
+
+def _megabytes(folder):
+    return f"{sum(path.stat().st_size for path in folder.glob('*')) / 1e6:.1f} MB"
 
 
 def _hardware():

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,7 @@ def history(folder):
     return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
 
 
+ROOT = Path(__file__).parent.parent
 SCRIPT = Path(sysconfig.get_path("scripts")) / "genzoo"  # as pip has installed it
 COMMANDS = {"genzoo": [str(SCRIPT)], "module": [sys.executable, "-m", "keras_genzoo.cli"]}
 
@@ -68,6 +70,41 @@ def test_help_and_list_answer_in_under_a_second(command, argument):
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(3)) < 1
+
+
+MISTAKES = {
+    "sample vae_digitz": "Nearest names: vae_digits",
+    "evaluate vae_digitz": "Nearest names: vae_digits",
+    "export vae_digitz --output served": "Nearest names: vae_digits",
+    "sample classifier_digits": "draws no samples",
+    "sample stopped": "is not finished; to go on: genzoo train vae_digits --output stopped --resume",
+    "sample cut": "is not complete: model.weights.h5, metadata.json missing",
+    "sample vae_digits --output samples.jpg": "must end in .png",
+    "train vae_digitz": "Nearest names: vae_digits",
+    "train vae_digits --output cut": "holds other files",
+    "train vae_digits --output none --resume": "holds no run to resume",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_mistakes_are_answered_before_tensorflow_is_imported(arguments, tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('was imported')")
+    (tmp_path / "stopped").mkdir()
+    (tmp_path / "stopped" / "run.json").write_text('{"recipe": "vae_digits"}')
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "config.json").write_text("{}")
+    before = sorted(tmp_path.rglob("*"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [*COMMANDS["module"], *arguments.split()]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "") and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("Error: ") and MISTAKES[arguments] in result.stderr
+    assert {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts} == set(before)
+
+
+def test_help_is_in_whole_sentences():
+    commands = CliRunner().invoke(main, ["--help"], terminal_width=80).output.partition("Commands:\n")[2].splitlines()
+    assert len(commands) == 5 and all(line.endswith(".") and "..." not in line for line in commands), commands
 
 
 @pytest.mark.parametrize("argument", ["--help", "list"])
@@ -114,12 +151,13 @@ def test_sample_evaluate_and_export(run, tmp_path):
     printed = genzoo("evaluate", folder, "--num-importance-samples", 20, "--num-samples", 50)
     assert "20 samples" in printed and "n=360 real, 50 generated" in printed
 
-    assert f"{tmp_path}/{folder.name}/1" in genzoo("export", folder, "--output", tmp_path)
+    printed = genzoo("export", folder, "--output", tmp_path)
+    assert f"{tmp_path}/{folder.name}/1" in printed and f"-e MODEL_NAME={folder.name} tensorflow/serving\n" in printed
     assert f"{tmp_path}/{folder.name}/2" in genzoo("export", folder, "--output", tmp_path)
     genzoo("export", folder, "--output", tmp_path, "--version", 2, fails_with="version 2 exists")
 
     printed = genzoo("export", folder, "--output", tmp_path / "served", "--server-config")
-    assert "models.config" in printed and f"-e MODEL_NAME={folder.name} tensorflow/serving\n" in printed
+    assert ":/models tensorflow/serving --model_config_file=/models/models.config\n" in printed
     assert folder.name in (tmp_path / "served" / "models.config").read_text()
     assert f"{folder.name}.onnx" in genzoo("export", folder, "--output", tmp_path, "--format", "onnx")
     assert (tmp_path / f"{folder.name}.onnx").is_file()
@@ -219,7 +257,11 @@ def test_a_classifier_by_its_recipe(tmp_path):
     accuracy = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]["accuracy"]
     assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", folder)
     genzoo("evaluate", folder, "--num-samples", 10, fails_with="a Classifier draws no samples")
-    genzoo("sample", folder, "--output", tmp_path / "no.png", fails_with="holds a Classifier, not a GenerativeModel")
+    for command in ("sample", "export"):
+        message = f"holds a Classifier, which draws no samples. To measure it: genzoo evaluate {folder}; to load it in "
+        genzoo(
+            command, folder, "--output", tmp_path / "no.png", fails_with=f"{message}Python: keras_genzoo.evaluation."
+        )
 
 
 def test_evaluate_a_shipped_classifier():
@@ -227,10 +269,20 @@ def test_evaluate_a_shipped_classifier():
     assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", "classifier_digits")
 
 
+def test_pictures_are_png_in_any_folder(tmp_path):
+    for name in ("samples.jpg", "samples.txt", "samples"):
+        message = f"Error: --output must end in .png, the format of the picture; got {tmp_path / 'new' / name}\n"
+        genzoo("sample", "vae_digits", "--output", tmp_path / "new" / name, fails_with=message)
+    assert not list(tmp_path.iterdir())
+    picture = tmp_path / "new" / "folder" / "SAMPLES.PNG"
+    assert genzoo("sample", "vae_digits", "--num-samples", 4, "--output", picture) == f"Wrote {picture}.\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_builtin_preset_by_name(tmp_path):
     genzoo("sample", "vae_digits", "--num-samples", 4, "--seed", 0, "--output", tmp_path / "samples.png")
     assert (tmp_path / "samples.png").is_file()
-    genzoo("sample", "vae_digitz", "--output", tmp_path / "no.png", fails_with="vae_digits")
+    genzoo("sample", "wae", "--output", tmp_path / "no.png", fails_with="`genzoo list` shows the built-in ones")
     assert not (tmp_path / "no.png").exists()
 
 
@@ -251,9 +303,12 @@ def test_list():
 def test_a_run_is_neither_overwritten_nor_mixed_by_accident(run, tmp_path):
     folder, _ = run
     before = (folder / "preset" / "metadata.json").read_bytes()
-    genzoo("train", "vae_digits", "--output", folder, fails_with="--resume")
-    genzoo("train", "vae_digits", "--output", folder, "--resume", "--seed", 5, fails_with="another value of seed")
-    genzoo("train", "vae_mnist", "--output", folder, "--resume", fails_with="the recipe (vae_digits)")
+    shown = f"genzoo train vae_digits --output {folder} --resume"
+    genzoo("train", "vae_digits", "--output", folder, fails_with=f"or go on with it: {shown}")
+    message = f"begun with --seed 0 and cannot go on with --seed 5; to go on as it was begun: {shown}"
+    genzoo("train", "vae_digits", "--output", folder, "--resume", "--seed", 5, fails_with=message)
+    message = f"is one of recipe vae_digits, not of vae_mnist; to go on with it: {shown}"
+    genzoo("train", "vae_mnist", "--output", folder, "--resume", fails_with=message)
     genzoo("train", "vae_digits", "--output", folder, "--resume", "--overwrite", fails_with="exclude each other")
     assert (folder / "preset" / "metadata.json").read_bytes() == before
     (tmp_path / "thesis.tex").write_text("")
@@ -281,6 +336,24 @@ def test_a_finished_run_goes_on_only_with_more_epochs(run, monkeypatch):
     genzoo("train", "vae_digits", "--output", folder, "--resume")
     assert [row["epoch"] for row in history(folder)] == ["0", "1", "2"]
     assert json.loads((folder / "preset" / "metadata.json").read_text())["epochs"] == 3
+
+
+def test_a_run_without_its_backup_does_not_begin_again_unasked(run, tmp_path):
+    folder, output = run
+    assert re.search(r"^  backup/ +what --resume --epochs N goes on from; may be deleted \(1\d\.\d MB\)$", output, re.M)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(copy / "backup")
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    message = (
+        "has no backup left in backup/ to go on from; its model is in preset/. To train anew in its place: genzoo "
+    )
+    message += f"train vae_digits --output {copy} --overwrite --epochs 9\n"
+    genzoo("train", "vae_digits", "--output", copy, "--resume", "--epochs", 9, fails_with=message)
+    shutil.rmtree(copy / "preset")  # as if it had been killed in the measuring
+    message = message.replace("; its model is in preset/", "")
+    genzoo("train", "vae_digits", "--output", copy, "--resume", "--epochs", 9, fails_with=message)
+    after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    assert after == {path: content for path, content in before.items() if "preset" not in path.parts}
 
 
 def test_overwrite(tmp_path):
@@ -335,7 +408,8 @@ def test_ctrl_c_before_the_first_epoch_and_in_the_measuring(run, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(gz.VAE, "fit", press_ctrl_c)
         assert interrupted(*command) == [*command, "--resume"]
-    genzoo("sample", tmp_path / "a run", fails_with="not finished")
+    shown = f"genzoo train vae_digits --output '{tmp_path}/a run' --resume"
+    genzoo("sample", tmp_path / "a run", fails_with=f"not finished; to go on: {shown}\n")
     with monkeypatch.context() as patch:
         patch.setattr(runs, "measure", press_ctrl_c)
         assert interrupted(*command, "--resume") == [*command, "--resume"]
