@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import keras_genzoo
-from keras_genzoo import presets, recipes, run_folder, startup_notes
+from keras_genzoo import cards, presets, recipes, run_folder, startup_notes
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,10 +51,11 @@ _verbose = click.option(
     help="Keras dtype policy.  [default: float32]",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of weights, orders and noise.  [default: 0]")
+@click.option("--full", is_flag=True, help="Measure with as many draws and samples as in the cards of presets.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder, as if it had never stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the output folder.")
 @_verbose
-def train(recipe, output, resume, overwrite, **overrides):
+def train(recipe, output, full, resume, overwrite, **overrides):
     """Train RECIPE (see `genzoo list`); leaves pictures, figures, a preset and a SavedModel."""
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
@@ -62,12 +63,13 @@ def train(recipe, output, resume, overwrite, **overrides):
     command = ["genzoo", "train", recipe]
     for name, value in {"output": output, **overrides}.items():
         command += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    command += ["--full"] * full
     with _goes_on(command, folder / run_folder.SETTINGS, resume, overwrite), _plain_errors():
         # What is wrong must not wait for TensorFlow.
         run_folder.settings(recipe, recipes.get(recipe), folder, overrides, resume, overwrite)
         from keras_genzoo import runs
 
-        runs.train(recipe, folder, overrides, resume, overwrite, report=click.echo)
+        runs.train(recipe, folder, overrides, resume, overwrite, click.echo, full)
 
 
 @main.command()
@@ -98,11 +100,22 @@ def sample(preset_or_run, num_samples, label, seed, output):
 
 @main.command(short_help="Measure PRESET_OR_RUN on the test split of its data.")
 @click.argument("preset_or_run")
-@click.option("--num-importance-samples", type=click.IntRange(1), help="Draws of the likelihood bound.")
+@click.option("--dataset", help="Data set, for a preset that does not say on which it was trained, or instead of that.")
+@click.option(
+    "--binarize",
+    type=click.Choice(["stochastic", "threshold"]),
+    help="How the pixels of --dataset become bits.  [default: as in training; stochastic for a model of bits]",
+)
+@click.option("--full", is_flag=True, help="As many draws and samples as in the cards of presets.")
+@click.option(
+    "--num-importance-samples",
+    type=click.IntRange(1),
+    help="Draws of the likelihood bound.  [default: at most 100]",
+)
 @click.option(
     "--num-samples",
     type=click.IntRange(6),
-    help="Samples compared with test images.  [default: as many as test images, at most 10000]",
+    help="Samples compared with test images.  [default: as many as test images, at most 1000]",
 )
 @click.option(
     "--features",
@@ -110,26 +123,38 @@ def sample(preset_or_run, num_samples, label, seed, output):
     help="Where they are compared: 'inception_v3', or a preset of a classifier.  [default: by data set]",
 )
 @_verbose
-def evaluate(preset_or_run, num_importance_samples, num_samples, features):
-    """Measure PRESET_OR_RUN on the test split of the data it was trained on."""
+def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num_samples, features):
+    """Measure PRESET_OR_RUN on the test split of the data it was trained on, or of another data set."""
     with _plain_errors():
         folder = run_folder.resolve(preset_or_run)
         facts = presets.read_metadata(folder)
-        if "recipe" not in facts:
-            raise ValueError(f"preset {preset_or_run!r} does not say by which recipe and on which data it was trained.")
-        recipe = recipes.get(facts["recipe"])
+        if dataset is None and "recipe" not in facts:
+            command = shlex.join(["genzoo", "evaluate", preset_or_run, "--dataset", "mnist"])
+            raise ValueError(
+                f"preset {preset_or_run!r} was saved from Python and does not say on which data it was trained; add "
+                f"--dataset NAME, such as: {command}"
+            )
+        if binarize and dataset is None:
+            raise ValueError("--binarize is for another data set than that of the training; add --dataset NAME.")
+        if (features or num_samples) and facts.get("class_name") == "Classifier":
+            raise ValueError("a Classifier draws no samples; leave out --features and --num-samples.")
+        recipe = recipes.get(facts["recipe"]) if "recipe" in facts else None
         import keras
 
-        from keras_genzoo import evaluation, runs
+        from keras_genzoo import evaluation, measuring, run_data
 
-        model = presets.load(folder, keras.Model)
-        if (features or num_samples) and not hasattr(model, "sample"):
-            raise ValueError(f"a {facts['class_name']} draws no samples; leave out --features and --num-samples.")
-        runs.compile_model(model, recipe)
-        features = features or evaluation.default_features(facts["dataset"])
-        figures = runs.measure(model, recipe, facts, features, num_samples, num_importance_samples)
-        click.echo(f"\n{facts['class_name']} {preset_or_run} on {facts['dataset']}, test split")
-        click.echo(runs.format_figures(figures, recipe.published))
+        model, settings = presets.load(folder, keras.Model), facts
+        if dataset:
+            recipe, settings = measuring.on_dataset(model, recipe, dataset, binarize)
+        run_data.compile_model(model, recipe)
+        features = features or evaluation.default_features(settings["dataset"])
+        effort = measuring.effort(model, recipe, settings["dataset"], full, num_importance_samples, num_samples)
+        figures = measuring.measure(model, recipe, settings, features, effort, report=click.echo)
+        bits = cards.BITS[recipe.data_options.get("binarize")] if dataset else ""
+        click.echo(f"\n{facts['class_name']} {preset_or_run} on {settings['dataset']}, test split{bits}")
+        click.echo(measuring.format_figures(figures, recipe.published))
+        if not (full or effort.is_full):
+            click.echo(effort.quick_note("add --full"))
 
 
 @main.command(short_help="Export PRESET_OR_RUN for TensorFlow Serving, ONNX or LiteRT.")

@@ -53,10 +53,10 @@ def settings(recipe_name, recipe, output, overrides, resume, overwrite):
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     holds_run = (output / SETTINGS).is_file()
-    if holds_run:
+    if holds_run and not overwrite:
         old = _read_settings(output)
         resume_command = train_command(old["recipe"], output, "--resume")
-    if resume and holds_run:
+    if holds_run and resume:
         if old["recipe"] != recipe_name:
             raise ValueError(
                 f"the run in {str(output)!r} is one of recipe {old['recipe']}, not of {recipe_name}; to go on with it: "
@@ -86,8 +86,20 @@ def settings(recipe_name, recipe, output, overrides, resume, overwrite):
     return {**defaults(recipe_name, recipe), **given}
 
 
+def options(settings, recipe):
+    """The options of `genzoo train` that give such settings, a list of words."""
+    changed = {key: value for key, value in defaults(settings["recipe"], recipe).items() if settings[key] != value}
+    return [word for key in changed for word in (_option(key), str(settings[key]))]
+
+
 def _read_settings(output):
-    return json.loads((output / SETTINGS).read_text())
+    try:
+        return json.loads((output / SETTINGS).read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{SETTINGS} of the run in {str(output)!r} is damaged: {error}. Replace the run by --overwrite, or choose "
+            "another folder with --output."
+        ) from None
 
 
 def _option(setting):
