@@ -199,52 +199,18 @@ def export(preset_or_run, output, version, format, batch_size, jit_compile, serv
 
 
 @main.command(name="list")
+@click.option("--verbose", is_flag=True, help="Sizes, all figures of presets, and published ones, too.")
 @click.option("--markdown", is_flag=True, help="The presets alone, as the table of the README.")
-def list_(markdown):
+def list_(verbose, markdown):
     """List recipes to train and presets to load."""
-    from keras_genzoo.figure import Figure
+    if verbose and markdown:
+        raise click.UsageError("--verbose and --markdown exclude each other.")
+    from keras_genzoo import listing
 
-    described = [
-        (
-            name,
-            facts,
-            f"{sum(file.stat().st_size for file in presets.find(name).iterdir()) / 1e6:.1f} MB",
-            [Figure.from_facts(figure, value) for figure, value in facts.get("figures", {}).items()],
-        )
-        for name, facts in presets.list_presets().items()
-    ]
-    if markdown:
-        click.echo("| preset | model | parameters | size | trained on | measured on the test split | to compare with |")
-        click.echo("|---|---|---|---|---|---|---|")
-        for name, facts, size, figures in described:
-            best = next(figure for kind in _FIRST_FIGURES for figure in figures if figure.name == kind)
-            click.echo(
-                f"| [`{name}`](pretrained/{name}/README.md) | `{facts['class_name']}` | {facts['num_parameters']:,} "
-                f"| {size} | `{facts['dataset']}` | {best.label} {best.amount.strip()} ({best.counts}) "
-                f"| {'; '.join(_short(figure) for figure in facts['published'])} |"
-            )
-        return
-    click.echo("Recipes (genzoo train NAME):")
-    for name, recipe in recipes.RECIPES.items():
-        aim = f"; to compare with {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
-        click.echo(f"  {name:24} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
-    click.echo("\nPresets (genzoo sample NAME, genzoo evaluate NAME):")
-    for name, facts, size, figures in described:
-        click.echo(f"  {name:24} {facts['class_name']}, {facts['num_parameters']:,} parameters, {size}")
-        for figure in figures:
-            click.echo(f"  {'':24} {figure.label}: {figure.amount.strip()} ({figure.counts})")
-
-
-def _short(published):
-    """A figure to compare with, without the details that the preset's card gives."""
-    measure = ", ".join(published["what"].split(", ")[:2])
-    return f"{published['value']:.2f} {measure} ({published['source'].split(',')[0]})"
+    click.echo(listing.verbose() if verbose else listing.markdown() if markdown else listing.short())
 
 
 _CONFIG = "--model_config_file=/models/models.config"
-
-# Of a preset's figures the one that says most stands in the table.
-_FIRST_FIGURES = ("log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
 
 
 def _find(preset_or_run):

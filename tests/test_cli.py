@@ -363,12 +363,48 @@ def test_the_table_of_presets_in_the_readme_is_fresh():
     assert table in (Path(__file__).parent.parent / "README.md").read_text(), "renew it: genzoo list --markdown"
 
 
-def test_list():
-    output = genzoo("list")
+def test_list_has_a_line_for_each_recipe_and_preset():
+    lines = genzoo("list").splitlines()
+    assert max(map(len, lines)) <= 100
+    by_name = {}
+    for line in lines:
+        by_name.setdefault(line.split()[0] if line else "", []).append(line)
+    for name, recipe in recipes.RECIPES.items():
+        assert by_name[name][0].endswith(f" {recipe.dataset:15}  {recipe.epochs} epochs")
+    assert all(len(by_name[name]) == 1 + (name in recipes.RECIPES) for name in gz.list_presets())
+    assert sum(len(found) for found in by_name.values()) <= len(recipes.RECIPES) + len(gz.list_presets()) + 16
+    for family in ("adversarial", "autoencoders", "autoregressive", "classifiers"):
+        assert by_name[family] == [f" {family}"] * 2
+    bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]["value"]
+    assert by_name["vae_digits"][1].endswith(f"  {-bound:.2f} +- 0.20 nats")
+    assert re.search(r"  accuracy 9\d\.\d\d \+- 0\.\d\d%$", by_name["classifier_digits"][1])
+    assert re.search(r"  Frechet distance 0\.\d+$", by_name["cgan_mnist"][1])
+    assert "lower is better" in "\n".join(lines) and not re.search(r" -\d", "\n".join(lines))
+
+
+def test_list_verbose():
+    output = genzoo("list", "--verbose")
     assert "vae_digits" in output and "86.76" in output and "parameters" in output
     bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]["value"]
     assert f"log likelihood bound: {bound:.2f} +- 0.20 nats (n=360 images)" in output
     assert re.search(r"accuracy: 9\d\.\d\d \+- 0\.\d\d% \(n=360 images\)", output)
+    genzoo("list", "--verbose", "--markdown", fails_with="exclude each other")
+
+
+def test_the_table_of_presets_names_direction_and_compared_models():
+    head, _, *rows = genzoo("list", "--markdown").splitlines()
+    assert "lower is better" in head and len(rows) == len(gz.list_presets())
+    rows = {row.split("`")[1]: row for row in rows}
+    assert "| 82.65 +- 0.21 nats (upper bound of -log p(x), n=10000 images) |" in rows["vae_mnist"]
+    assert (
+        "| 86.76 nats, VAE (Burda et al. 2016); 84.78 nats, IWAE with 50 samples (Burda et al. 2016) |"
+        in (rows["vae_mnist"])
+    )
+    assert "80.54 nats, Row LSTM (van den Oord" in rows["gated_pixelcnn_binarized_mnist"]
+    assert "; 79.20 nats, Diagonal BiLSTM (van den Oord" in rows["gated_pixelcnn_binarized_mnist"]
+    assert "| 81.30 nats, PixelCNN (van den Oord et al. 2016) |" in rows["pixelcnn_binarized_mnist"]
+    assert "| Frechet distance 18.38, DCGAN of TensorFlow's tutorials after 28 minutes" in rows["gan_mnist"]
+    assert not any(re.search(r"[^+]-\d", row.partition("README.md")[2]) for row in rows.values())
 
 
 def test_a_run_is_neither_overwritten_nor_mixed_by_accident(run, tmp_path):
