@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 import keras_genzoo
 from keras_genzoo import cards, presets, recipes, run_folder, startup_notes
@@ -24,7 +25,26 @@ def main():
     Start here:
       genzoo list
       genzoo train vae_digits
+
+    \b
+    To have Tab complete names of recipes and presets:
+      eval "$(_GENZOO_COMPLETE=bash_source genzoo)"     in ~/.bashrc
+      eval "$(_GENZOO_COMPLETE=zsh_source genzoo)"      in ~/.zshrc
+      _GENZOO_COMPLETE=fish_source genzoo | source      in ~/.config/fish/config.fish
     """
+
+
+def _recipes(context, argument, incomplete):
+    return [name for name in recipes.RECIPES if name.startswith(incomplete)]
+
+
+def _presets_and_folders(context, argument, incomplete):
+    # First, since Bash forgets what stands before it, and completes folders where no name fits.
+    folders = CompletionItem(incomplete, type="dir")
+    return [folders, *(CompletionItem(name) for name in presets.list_presets() if name.startswith(incomplete))]
+
+
+_preset_or_run = click.argument("preset_or_run", shell_complete=_presets_and_folders)
 
 
 def _quiet(context, option, verbose):
@@ -40,7 +60,7 @@ _verbose = click.option(
 
 
 @main.command(short_help="Train a model by RECIPE and measure it.")
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=_recipes)
 @click.option("--dataset", help="Data set instead of the recipe's: 'digits' or a TFDS name.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs in all, instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), help="Batch size instead of the recipe's.")
@@ -73,7 +93,7 @@ def train(recipe, output, full, resume, overwrite, **overrides):
 
 
 @main.command()
-@click.argument("preset_or_run")
+@_preset_or_run
 @click.option("--num-samples", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--label", type=int, help="Class to draw, for a conditional model; by default one class a column.")
 @click.option("--seed", type=click.IntRange(-(2**31), 2**31 - 1), help="The same seed draws the same images.")
@@ -99,7 +119,7 @@ def sample(preset_or_run, num_samples, label, seed, output):
 
 
 @main.command(short_help="Measure PRESET_OR_RUN on the test split of its data.")
-@click.argument("preset_or_run")
+@_preset_or_run
 @click.option("--dataset", help="Data set, for a preset that does not say on which it was trained, or instead of that.")
 @click.option(
     "--binarize",
@@ -158,7 +178,7 @@ def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num
 
 
 @main.command(short_help="Export PRESET_OR_RUN for TensorFlow Serving, ONNX or LiteRT.")
-@click.argument("preset_or_run")
+@_preset_or_run
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Writes OUTPUT/<name>/<version>/.")
 @click.option("--version", type=click.IntRange(1), help="By default the next free number.")
 @click.option(
@@ -273,4 +293,4 @@ def _version(path):
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="genzoo")

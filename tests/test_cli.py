@@ -102,6 +102,33 @@ def test_mistakes_are_answered_before_tensorflow_is_imported(arguments, tmp_path
     assert {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts} == set(before)
 
 
+COMPLETIONS = {
+    "genzoo sample vae_d": ["dir,vae_d", "plain,vae_digits"],
+    "genzoo evaluate classifier_m": ["dir,classifier_m", "plain,classifier_mnist"],
+    "genzoo export runs/": ["dir,runs/"],
+    "genzoo train wgan": ["plain,wgan_gp_fashion_mnist"],
+    "genzoo ex": ["plain,export"],
+}
+
+
+@pytest.mark.parametrize("typed", COMPLETIONS)
+def test_names_are_completed_before_tensorflow_is_imported(typed, tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('was imported')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    environment |= {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    environment |= {"_GENZOO_COMPLETE": "bash_complete"}
+    result = subprocess.run(COMMANDS["module"], env=environment, capture_output=True, text=True)
+    assert (result.stdout.split(), result.stderr) == (COMPLETIONS[typed], "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_help_says_how_to_switch_completion_on(shell):
+    assert f"_GENZOO_COMPLETE={shell}_source genzoo" in genzoo("--help")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "_GENZOO_COMPLETE": f"{shell}_source"}
+    result = subprocess.run(COMMANDS["module"], env=environment, capture_output=True, text=True, check=True)
+    assert f"_GENZOO_COMPLETE={shell}_complete" in result.stdout
+
+
 def test_help_is_in_whole_sentences():
     commands = CliRunner().invoke(main, ["--help"], terminal_width=80).output.partition("Commands:\n")[2].splitlines()
     assert len(commands) == 5 and all(line.endswith(".") and "..." not in line for line in commands), commands
