@@ -96,7 +96,7 @@ def _download(handle):
         return Path(model_download(name))
     except ImportError as error:
         raise ImportError(
-            f"`preset` {handle!r} needs the library of its hub: pip install keras-genzoo[hubs]"
+            f"`preset` {handle!r} needs the library of its hub: pip install 'keras-genzoo[hubs]'"
         ) from error
     except Exception as error:  # of any class: no such name, no permission, no network
         raise ValueError(f"`preset` {handle!r} cannot be fetched: {textwrap.shorten(str(error), 300)}") from error
