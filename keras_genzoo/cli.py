@@ -230,17 +230,15 @@ def list_(verbose, markdown):
     click.echo(listing.verbose() if verbose else listing.markdown() if markdown else listing.short())
 
 
-_CONFIG = "--model_config_file=/models/models.config"
-
-
 def _find(preset_or_run):
     """The folder of a preset that draws samples; what is wrong with it must not wait for TensorFlow."""
     folder = run_folder.resolve(preset_or_run)
     if presets.read_metadata(folder).get("class_name") == "Classifier":
+        loaded_by = preset_or_run if preset_or_run in presets.list_presets() else str(folder)
         raise ValueError(
             f"preset {preset_or_run!r} holds a Classifier, which draws no samples. To measure it: "
             f"{shlex.join(['genzoo', 'evaluate', preset_or_run])}; to load it in Python: "
-            f"keras_genzoo.evaluation.Classifier.from_preset({str(preset_or_run)!r})"
+            f"keras_genzoo.evaluation.Classifier.from_preset({loaded_by!r})"
         )
     return folder
 
@@ -248,7 +246,10 @@ def _find(preset_or_run):
 def _docker(folder, name, has_config, jit_compile):
     """The command that serves what lies in a folder: all that models.config lists, or the model of that name."""
     command = ["docker", "run", "-p", "8500:8500", "-p", "8501:8501", "-v", f"{folder.resolve()}:/models"]
-    command += ["tensorflow/serving", _CONFIG] if has_config else ["-e", f"MODEL_NAME={name}", "tensorflow/serving"]
+    if has_config:
+        command += ["tensorflow/serving", "--model_config_file=/models/models.config"]
+    else:
+        command += ["-e", f"MODEL_NAME={name}", "tensorflow/serving"]
     return shlex.join([*command, *["--xla_cpu_compilation_enabled=true"] * jit_compile])
 
 
