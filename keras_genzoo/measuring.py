@@ -47,16 +47,13 @@ def effort(model, recipe, dataset, full=False, num_importance_samples=None, num_
         num_importance_samples: int, instead of either.
         num_samples: int, instead of either.
     """
-    has_bound = model.log_prob_is_exact is False and recipe.num_importance_samples is not None
-    all_draws = recipe.num_importance_samples if has_bound else None
+    all_draws = (recipe.num_importance_samples or num_importance_samples) if model.log_prob_is_exact is False else None
     all_samples = min(model_figures.MOST_IMAGES, data.num_images(dataset, "test"))
-    draws, samples = all_draws, all_samples
-    if not full:
-        draws, samples = has_bound and min(_QUICK_DRAWS, draws), min(_QUICK_SAMPLES, samples)
-    draws = (num_importance_samples or draws) if has_bound else None
-    samples = num_samples or samples
-    is_full = (not has_bound or draws >= all_draws) and (not hasattr(model, "sample") or samples >= all_samples)
-    return Effort(draws, samples, is_full)
+    draws, samples = all_draws, num_samples or (all_samples if full else min(_QUICK_SAMPLES, all_samples))
+    if all_draws is not None:
+        draws = num_importance_samples or (all_draws if full else min(_QUICK_DRAWS, all_draws))
+    has_all_draws = all_draws is None or draws >= all_draws
+    return Effort(draws, samples, has_all_draws and (not hasattr(model, "sample") or samples >= all_samples))
 
 
 def on_dataset(model, recipe, dataset, binarize=None):

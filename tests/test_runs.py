@@ -151,7 +151,10 @@ def test_effort(model, full, given, expected):
 
 def test_quick_effort_on_a_larger_set(monkeypatch):
     monkeypatch.setattr(measuring.data, "num_images", lambda name, split: 60_000)
-    vae, recipe = gz.VAE((8, 8, 1), 2), recipes.Recipe("VAE", "mnist", 1, num_importance_samples=5000)
+    vae = gz.VAE((8, 8, 1), 2)
+    draws = [measuring.effort(vae, recipes.Recipe("VAE", "mnist", 1), "mnist", False, n)[0] for n in (None, 7)]
+    assert draws == [None, 7]  # a recipe without a bound leaves it out unless it is asked for
+    recipe = recipes.Recipe("VAE", "mnist", 1, num_importance_samples=5000)
     quick, full = (measuring.effort(vae, recipe, "mnist", full) for full in (False, True))
     assert (quick, full) == ((100, 1000, False), (5000, 10_000, True))
     assert quick.quick_note("so") == (
