@@ -11,6 +11,8 @@ from keras_genzoo.evaluation import features
 from keras_genzoo.figure import Figure
 from tests.command_line import genzoo
 
+pytestmark = pytest.mark.xdist_group("figures")  # one run for all
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -10,7 +10,6 @@ import keras_genzoo as gz
 from keras_genzoo import backup, cards, measuring, recipes, run_data, runs
 from keras_genzoo.evaluation import log_likelihood
 
-
 pytestmark = pytest.mark.xdist_group("runs")  # one for all
 
 
