@@ -11,7 +11,7 @@ _DATA = {
     "fashion_mnist": "Fashion-MNIST (Xiao et al. 2017), by TFDS `fashion_mnist`",
     "binarized_mnist": "statically binarised MNIST (Salakhutdinov and Murray 2008), by TFDS `binarized_mnist`",
 }
-_BITS = {
+BITS = {  # how a data set's pixels are made bits, as a clause
     "stochastic": "; each pixel is drawn as a bit with its grey level as probability, afresh each epoch (dynamic "
     "binarisation)",
     "threshold": "; each pixel is made a bit by its grey level, 1 from the middle up",
@@ -32,7 +32,7 @@ def data_text(dataset, binarize, splits):
             number of its images.
     """
     parts = [f"{n:,} images {_PURPOSES[purpose]} (`{split}`)" for purpose, (split, n) in splits.items()]
-    return f"{_DATA.get(dataset, f'TFDS `{dataset}`')}: {', '.join(parts)}{_BITS[binarize]}"
+    return f"{_DATA.get(dataset, f'TFDS `{dataset}`')}: {', '.join(parts)}{BITS[binarize]}"
 
 
 def card(name, facts):
@@ -59,7 +59,7 @@ def card(name, facts):
             ("wall time", f"{_duration(facts['seconds'])} on {facts['hardware']}"),
             ("licence of the weights", facts["licence"]),
         ),
-        f"## Figures\n\nMeasured in float32; `genzoo evaluate {name}` measures them again.{_chosen(facts)}",
+        f"## Figures\n\n{_measured(name, facts)}{_chosen(facts)}",
         _table(
             ("figure", "value", "images", "how"),
             *((figure.label, figure.amount.strip(), figure.counts, figure.method) for figure in figures),
@@ -68,6 +68,15 @@ def card(name, facts):
         facts["limits"] and f"## Limits\n\n{facts['limits']}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _measured(name, facts):
+    if facts.get("measured") == "quickly":
+        return (
+            f"Measured in float32, quickly; `genzoo evaluate {name} --full` takes as many draws and samples as the "
+            "cards of shipped presets."
+        )
+    return f"Measured in float32; `genzoo evaluate {name} --full` measures them again."
 
 
 def _chosen(facts):

@@ -84,7 +84,7 @@ def _require_tf2onnx():
     try:
         import tf2onnx  # noqa: F401
     except ImportError as error:
-        raise ImportError("format='onnx' needs tf2onnx: pip install keras-genzoo[onnx]") from error
+        raise ImportError("format='onnx' needs tf2onnx: pip install 'keras-genzoo[onnx]'") from error
 
 
 def _in_float32(model):

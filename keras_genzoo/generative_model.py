@@ -185,7 +185,7 @@ class GenerativeModel(ChecksData, keras.Model):
         Args:
             preset: str, the name of a built-in preset (see `presets`), the path of a preset folder, or a handle,
                 `hf://user/repo` of Hugging Face or `kaggle://user/model/framework/variation` of Kaggle, which takes
-                `pip install keras-genzoo[hubs]`. What a handle gives may change: `hf://user/repo@revision`, with a
+                `pip install 'keras-genzoo[hubs]'`. What a handle gives may change: `hf://user/repo@revision`, with a
                 tag or the hash of a commit, and `kaggle://user/model/framework/variation/version` pin it.
             load_weights: bool, False for the architecture with fresh weights.
             dtype: policy to run in, such as `"mixed_bfloat16"`; by default Keras's global policy.

@@ -58,6 +58,7 @@ _ENTRY = {
     "name",
     "inbound_nodes",
 }
+_NAMES = ("module", "class_name", "registered_name", "config")  # a function's config is its name
 _NUMBERS = re.compile(r"bool|u?int\d+|b?float\d+")
 
 
@@ -80,15 +81,16 @@ def refuse_foreign_code(config):
             values.extend(value.values())
         elif isinstance(value, dict):
             if not _is_safe(value):
-                named = ", ".join(f"{key}={str(value.get(key))[:80]!r}" for key in sorted(_ENTRY & value.keys()))
-                _refuse(named)
+                names = {key: value[key] for key in _NAMES if isinstance(value.get(key), str)}
+                _refuse(", ".join(f"{key}={name[:80]!r}" for key, name in names.items()) or "an object without a class")
             values.extend(value[key] for key in value.keys() - {"module", "class_name", "registered_name"})
 
 
 def _refuse(named):
     raise ValueError(
         "a preset may name only classes of keras_genzoo and Keras that run no foreign code and read no other file, as "
-        f"Keras itself writes them; this one names {named}."
+        f"Keras itself writes them; this one names {named}. Build the model of Keras's own layers, or keep it by "
+        "model.save(path), as a .keras file."
     )
 
 

@@ -62,10 +62,10 @@ def find(preset):
         return _BUILTIN / preset
     folder = _download(preset) if "://" in str(preset) else Path(preset)
     if not folder.is_dir():
-        near = difflib.get_close_matches(str(preset), names) or names
+        near = difflib.get_close_matches(str(preset), names)
         raise ValueError(
             f"unknown preset {str(preset)!r}: neither a built-in name nor a folder. "
-            f"Nearest names: {', '.join(near) or 'there are none'}."
+            + (f"Nearest names: {', '.join(near)}." if near else "`genzoo list` shows the built-in ones.")
         )
     missing = [name for name in (CONFIG, WEIGHTS, METADATA) if not (folder / name).is_file()]
     if missing:
@@ -96,7 +96,7 @@ def _download(handle):
         return Path(model_download(name))
     except ImportError as error:
         raise ImportError(
-            f"`preset` {handle!r} needs the library of its hub: pip install keras-genzoo[hubs]"
+            f"`preset` {handle!r} needs the library of its hub: pip install 'keras-genzoo[hubs]'"
         ) from error
     except Exception as error:  # of any class: no such name, no permission, no network
         raise ValueError(f"`preset` {handle!r} cannot be fetched: {textwrap.shorten(str(error), 300)}") from error
@@ -123,8 +123,10 @@ def load(preset, expected_class, load_weights=True, dtype=None):
     if not hasattr(cls, "from_preset"):
         raise ValueError(no_model)
     if not issubclass(cls, expected_class):
+        where = "keras_genzoo.evaluation" if "evaluation" in cls.__module__ else "keras_genzoo"
         raise ValueError(
-            f"preset {str(preset)!r} holds a {name}, not a {expected_class.__name__}. Load it with {name}.from_preset."
+            f"preset {str(preset)!r} holds a {name}, not a {expected_class.__name__}. Load it with "
+            f"{where}.{name}.from_preset."
         )
     try:
         held = preset_guard.held_weights(folder / WEIGHTS)
@@ -182,9 +184,14 @@ def save(model, path, **metadata):
         (unfinished / METADATA).write_text(json.dumps(facts, indent=2) + "\n")
 
 
+def read_metadata(folder):
+    """The metadata of a preset folder, a dict; ValueError where they are damaged."""
+    return _read_json(folder / METADATA)
+
+
 def _check_files(folder, preset):
     """ValueError unless the files of a preset are those that its metadata were written for."""
-    metadata = _read_json(folder / METADATA)
+    metadata = read_metadata(folder)
     missing = [name for name in _FACTS if name not in metadata]
     if missing:
         raise ValueError(

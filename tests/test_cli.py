@@ -6,12 +6,8 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
-import subprocess
-import sys
-import sysconfig
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,23 +15,12 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 import keras_genzoo as gz
-from keras_genzoo import recipes, runs
+from keras_genzoo import measuring, recipes, run_data
 from keras_genzoo.cli import main
-from keras_genzoo.evaluation import features
-from keras_genzoo.figure import Figure
+from tests.command_line import genzoo
 from tests.conftest import require_tfds
 
 pytestmark = pytest.mark.xdist_group("command line")  # one run for all
-
-
-def genzoo(*arguments, fails_with=None):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if fails_with is None:
-        assert result.exit_code == 0, result.output + str(result.exception)
-    else:
-        assert result.exit_code != 0 and result.output.startswith(("Error: ", "Usage: ")), result.output
-        assert fails_with in result.output
-    return result.output
 
 
 @pytest.fixture(scope="module")
@@ -49,36 +34,6 @@ def history(folder):
     return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
 
 
-SCRIPT = Path(sysconfig.get_path("scripts")) / "genzoo"  # as pip has installed it
-COMMANDS = {"genzoo": [str(SCRIPT)], "module": [sys.executable, "-m", "keras_genzoo.cli"]}
-
-
-@pytest.fixture(params=COMMANDS)
-def command(request):
-    if request.param == "genzoo" and not SCRIPT.is_file():
-        pytest.skip("keras_genzoo is not installed here")
-    return COMMANDS[request.param]
-
-
-@pytest.mark.parametrize("argument", ["--help", "list"])
-def test_help_and_list_answer_in_under_a_second(command, argument):
-    def seconds():
-        start = time.perf_counter()
-        subprocess.run([*command, argument], check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(3)) < 1
-
-
-@pytest.mark.parametrize("argument", ["--help", "list"])
-def test_tensorflow_is_not_imported_for_help_and_list(command, argument):
-    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
-    result = subprocess.run([*command, argument], check=True, env=environment, capture_output=True, text=True)
-    imported = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
-    assert "keras_genzoo.presets" in imported or argument == "--help"
-    assert "click" in imported and not {"tensorflow", "keras", "numpy"} & imported
-
-
 def test_train_leaves_what_it_says(run):
     folder, output = run
     for name in ("samples.png", "reconstructions.png", "history.csv", "preset", "saved_model/1", "pictures"):
@@ -86,6 +41,9 @@ def test_train_leaves_what_it_says(run):
     assert "negative elbo" in output and "log likelihood bound" in output and "n=360 images" in output
     assert "n=360 real, 360 generated images" in output and "features of classifier_digits, not resized" in output
     assert "samples of seed 0, images in grey levels)" in output
+    assert "in float32, quickly; `genzoo evaluate" in (folder / "preset" / "README.md").read_text()
+    assert "Measured quickly" in output and f": genzoo evaluate {folder} --full\n" in output
+    assert "Measuring the likelihood of 360 test images with 100 draws each ...\n" in output
     assert "2/2" in output and "Next: genzoo sample" in output
     assert [row["epoch"] for row in history(folder)] == ["0", "1"]
     assert tf.io.decode_png((folder / "samples.png").read_bytes()).shape[0] > 400
@@ -114,12 +72,13 @@ def test_sample_evaluate_and_export(run, tmp_path):
     printed = genzoo("evaluate", folder, "--num-importance-samples", 20, "--num-samples", 50)
     assert "20 samples" in printed and "n=360 real, 50 generated" in printed
 
-    assert f"{tmp_path}/{folder.name}/1" in genzoo("export", folder, "--output", tmp_path)
+    printed = genzoo("export", folder, "--output", tmp_path)
+    assert f"{tmp_path}/{folder.name}/1" in printed and f"-e MODEL_NAME={folder.name} tensorflow/serving\n" in printed
     assert f"{tmp_path}/{folder.name}/2" in genzoo("export", folder, "--output", tmp_path)
     genzoo("export", folder, "--output", tmp_path, "--version", 2, fails_with="version 2 exists")
 
     printed = genzoo("export", folder, "--output", tmp_path / "served", "--server-config")
-    assert "models.config" in printed and f"-e MODEL_NAME={folder.name} tensorflow/serving\n" in printed
+    assert ":/models tensorflow/serving --model_config_file=/models/models.config\n" in printed
     assert folder.name in (tmp_path / "served" / "models.config").read_text()
     assert f"{folder.name}.onnx" in genzoo("export", folder, "--output", tmp_path, "--format", "onnx")
     assert (tmp_path / f"{folder.name}.onnx").is_file()
@@ -142,124 +101,45 @@ def test_a_compiled_export_says_how_to_start_the_server(tmp_path):
     assert b"_XlaMustCompile" not in (tmp_path / "pixelcnn_digits" / "2" / "saved_model.pb").read_bytes()
 
 
-FIGURES_OF_SAMPLES = (
-    *("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"),
-    *("frechet_distance_reference", "kernel_distance_reference"),
-)
-
-
-BOUNDS = {"log_likelihood_bound", *(f"{split}_log_likelihood_bound" for split in ("train", "validation", "test"))}
-
-
-def test_evaluate_recomputes_the_figures_of_the_preset(run):
-    folder, _ = run
-    figures = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]
-    assert {"negative_elbo", *BOUNDS, *FIGURES_OF_SAMPLES, "class_imbalance"} == set(figures)
-    printed = genzoo("evaluate", folder)
-    for name, figure in figures.items():
-        assert str(Figure.from_facts(name, figure)) in printed
-
-
-def test_evaluate_recomputes_the_figure_of_the_shipped_preset():
-    bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]
-    printed = re.search(r"^log likelihood bound +(-[\d.]+) \+-", genzoo("evaluate", "vae_digits"), re.MULTILINE)
-    assert float(printed[1]) == pytest.approx(bound["value"], abs=0.02)
-
-
-def test_evaluate_in_other_features(run):
-    folder, _ = run
-    printed = genzoo("evaluate", folder, "--num-importance-samples", 1, "--features", "classifier_mnist")
-    assert "features of classifier_mnist, resized 8x8 to 28x28" in printed
-    genzoo("evaluate", folder, "--features", "classifier_mnits", fails_with="Nearest names: classifier_mnist")
-
-
-def test_training_downloads_no_features(tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "DEFAULTS", {})
-    printed = genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run")
-    assert f"genzoo evaluate {tmp_path}/run measures the samples too, in features of inception_v3" in printed
-    figures = json.loads((tmp_path / "run" / "preset" / "metadata.json").read_text())["figures"]
-    assert set(figures) == {"negative_elbo", *BOUNDS}
-
-
-OTHER_RECIPES = {
-    "cvae_digits": ("VAE", {}, {"labels": True}, {"negative_elbo", *FIGURES_OF_SAMPLES, "classifier_agreement"}),
-    "gan_digits": ("GAN", {}, {}, {*gz.GAN.metric_names, *FIGURES_OF_SAMPLES, "class_imbalance"}),
-    "pixelcnn_of_bits": (
-        "PixelCNN",
-        {"num_filters": 8, "num_residual_blocks": 1},
-        {"binarize": "threshold"},
-        {
-            *("log_likelihood", "train_log_likelihood", "validation_log_likelihood", "bits_per_dim"),
-            *(*FIGURES_OF_SAMPLES, "class_imbalance"),
-        },
-    ),
-}
-
-
-@pytest.mark.parametrize("name", OTHER_RECIPES)
-def test_figures_that_fit_the_model(name, tmp_path, monkeypatch):
-    model, arguments, options, expected = OTHER_RECIPES[name]
-    recipe = recipes.Recipe(model, "digits", 1, arguments=arguments, data_options=options, optimizers={})
-    monkeypatch.setitem(recipes.RECIPES, name, recipe)
-    printed = genzoo("train", name, "--output", tmp_path / "run")
-    figures = json.loads((tmp_path / "run" / "preset" / "metadata.json").read_text())["figures"]
-    assert set(figures) == expected
-    evaluated = genzoo("evaluate", tmp_path / "run")
-    for figure in expected:
-        line = str(Figure.from_facts(figure, figures[figure]))
-        assert line in printed and line in evaluated
-    assert "in grey levels" not in printed and ("images in bits" in printed) == (name == "pixelcnn_of_bits")
-
-
-def test_a_classifier_by_its_recipe(tmp_path):
-    folder = tmp_path / "run"
-    printed = genzoo("train", "classifier_digits", "--epochs", 1, "--output", folder)
-    assert "accuracy" in printed and "% (n=360 images" in printed and "genzoo sample" not in printed
-    assert {path.name for path in folder.iterdir()} == {"run.json", "history.csv", "preset", "backup"}
-    accuracy = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]["accuracy"]
-    assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", folder)
-    genzoo("evaluate", folder, "--num-samples", 10, fails_with="a Classifier draws no samples")
-    genzoo("sample", folder, "--output", tmp_path / "no.png", fails_with="holds a Classifier, not a GenerativeModel")
-
-
-def test_evaluate_a_shipped_classifier():
-    accuracy = gz.list_presets()["classifier_digits"]["figures"]["accuracy"]
-    assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", "classifier_digits")
+def test_pictures_are_png_in_any_folder(tmp_path):
+    for name in ("samples.jpg", "samples.txt", "samples"):
+        message = f"Error: --output must end in .png, the format of the picture; got {tmp_path / 'new' / name}\n"
+        genzoo("sample", "vae_digits", "--output", tmp_path / "new" / name, fails_with=message)
+    assert not list(tmp_path.iterdir())
+    picture = tmp_path / "new" / "folder" / "SAMPLES.PNG"
+    assert genzoo("sample", "vae_digits", "--num-samples", 4, "--output", picture) == f"Wrote {picture}.\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_builtin_preset_by_name(tmp_path):
     genzoo("sample", "vae_digits", "--num-samples", 4, "--seed", 0, "--output", tmp_path / "samples.png")
     assert (tmp_path / "samples.png").is_file()
-    genzoo("sample", "vae_digitz", "--output", tmp_path / "no.png", fails_with="vae_digits")
+    genzoo("sample", "wae", "--output", tmp_path / "no.png", fails_with="`genzoo list` shows the built-in ones")
     assert not (tmp_path / "no.png").exists()
-
-
-def test_the_table_of_presets_in_the_readme_is_fresh():
-    table = genzoo("list", "--markdown")
-    assert len(table.splitlines()) == 2 + len(gz.list_presets())
-    assert table in (Path(__file__).parent.parent / "README.md").read_text(), "renew it: genzoo list --markdown"
-
-
-def test_list():
-    output = genzoo("list")
-    assert "vae_digits" in output and "86.76" in output and "parameters" in output
-    bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]["value"]
-    assert f"log likelihood bound: {bound:.2f} +- 0.20 nats (n=360 images)" in output
-    assert re.search(r"accuracy: 9\d\.\d\d \+- 0\.\d\d% \(n=360 images\)", output)
 
 
 def test_a_run_is_neither_overwritten_nor_mixed_by_accident(run, tmp_path):
     folder, _ = run
     before = (folder / "preset" / "metadata.json").read_bytes()
-    genzoo("train", "vae_digits", "--output", folder, fails_with="--resume")
-    genzoo("train", "vae_digits", "--output", folder, "--resume", "--seed", 5, fails_with="another value of seed")
-    genzoo("train", "vae_mnist", "--output", folder, "--resume", fails_with="the recipe (vae_digits)")
+    shown = f"genzoo train vae_digits --output {folder} --resume"
+    genzoo("train", "vae_digits", "--output", folder, fails_with=f"or go on with it: {shown}")
+    message = f"begun with --seed 0 and cannot go on with --seed 5; to go on as it was begun: {shown}"
+    genzoo("train", "vae_digits", "--output", folder, "--resume", "--seed", 5, fails_with=message)
+    message = f"is one of recipe vae_digits, not of vae_mnist; to go on with it: {shown}"
+    genzoo("train", "vae_mnist", "--output", folder, "--resume", fails_with=message)
     genzoo("train", "vae_digits", "--output", folder, "--resume", "--overwrite", fails_with="exclude each other")
     assert (folder / "preset" / "metadata.json").read_bytes() == before
     (tmp_path / "thesis.tex").write_text("")
     for flag in ([], ["--resume"], ["--overwrite"]):
         genzoo("train", "vae_digits", "--output", tmp_path, *flag, fails_with="holds other files")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_whose_settings_are_damaged(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    for command in (["train", "vae_digits", "--output"], ["train", "vae_digits", "--resume", "--output"], ["sample"]):
+        message = f"run.json of the run in {str(tmp_path)!r} is damaged"
+        assert genzoo(*command, tmp_path, fails_with=message).count("\n") == 1
 
 
 def test_wrong_names_leave_no_folder(tmp_path):
@@ -274,13 +154,31 @@ def test_a_finished_run_goes_on_only_with_more_epochs(run, monkeypatch):
     assert "All 2 epochs" in genzoo("train", "vae_digits", "--output", folder, "--resume")
     assert (folder / "preset" / "metadata.json").read_bytes() == before
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "measure", press_ctrl_c)
+        patch.setattr(measuring, "measure", press_ctrl_c)
         interrupted("train", "vae_digits", "--output", folder, "--resume", "--epochs", 3)
     genzoo("train", "vae_digits", "--output", folder, "--resume", "--epochs", 1, fails_with="has finished 3")
     assert (folder / "preset" / "metadata.json").read_bytes() == before
     genzoo("train", "vae_digits", "--output", folder, "--resume")
     assert [row["epoch"] for row in history(folder)] == ["0", "1", "2"]
     assert json.loads((folder / "preset" / "metadata.json").read_text())["epochs"] == 3
+
+
+def test_a_run_without_its_backup_does_not_begin_again_unasked(run, tmp_path):
+    folder, output = run
+    assert re.search(r"^  backup/ +what --resume --epochs N goes on from; may be deleted \(1\d\.\d MB\)$", output, re.M)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(copy / "backup")
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    message = (
+        "has no backup left in backup/ to go on from; its model is in preset/. To train anew in its place: genzoo "
+    )
+    message += f"train vae_digits --output {copy} --overwrite --epochs 9\n"
+    genzoo("train", "vae_digits", "--output", copy, "--resume", "--epochs", 9, fails_with=message)
+    shutil.rmtree(copy / "preset")  # as if it had been killed in the measuring
+    message = message.replace("; its model is in preset/", "")
+    genzoo("train", "vae_digits", "--output", copy, "--resume", "--epochs", 9, fails_with=message)
+    after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    assert after == {path: content for path, content in before.items() if "preset" not in path.parts}
 
 
 def test_overwrite(tmp_path):
@@ -309,7 +207,7 @@ def press_ctrl_c(*args, **kwargs):
 def test_ctrl_c_before_a_run_begins_leaves_nothing_and_shows_the_same_command(run, tmp_path, monkeypatch):
     folder, _ = run
     files = sorted(folder.rglob("*"))
-    monkeypatch.setattr(runs, "load_split", press_ctrl_c)
+    monkeypatch.setattr(run_data, "load_split", press_ctrl_c)
     command = [
         "train",
         "vae_digits",
@@ -335,9 +233,10 @@ def test_ctrl_c_before_the_first_epoch_and_in_the_measuring(run, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(gz.VAE, "fit", press_ctrl_c)
         assert interrupted(*command) == [*command, "--resume"]
-    genzoo("sample", tmp_path / "a run", fails_with="not finished")
+    shown = f"genzoo train vae_digits --output '{tmp_path}/a run' --resume"
+    genzoo("sample", tmp_path / "a run", fails_with=f"not finished; to go on: {shown}\n")
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "measure", press_ctrl_c)
+        patch.setattr(measuring, "measure", press_ctrl_c)
         assert interrupted(*command, "--resume") == [*command, "--resume"]
     assert not (tmp_path / "a run" / "preset").exists()
     printed = genzoo(*command, "--resume")

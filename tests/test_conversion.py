@@ -182,5 +182,5 @@ def test_model_without_decode(tmp_path, format):
 
 def test_onnx_without_tf2onnx(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ImportError, match=r"pip install keras-genzoo\[onnx\]"):
+    with pytest.raises(ImportError, match=r"pip install 'keras-genzoo\[onnx\]'"):
         conversion.convert(gz.VAE((4, 4, 1), 2), tmp_path / "decoder.onnx", "onnx")

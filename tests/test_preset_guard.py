@@ -201,6 +201,12 @@ def test_nothing_foreign_is_built(saved, payload, case):
     assert not payload.mark.exists() and "payload_module" not in sys.modules
 
 
+def test_a_refusal_names_the_class_and_ends_in_a_sentence(saved, payload):
+    edit_config(saved, lambda config: config["config"].update(encoder=ENCODERS["Lambda"](payload)))
+    with pytest.raises(ValueError, match=r"names module='keras\.layers', class_name='Lambda'.* as a \.keras file\.$"):
+        gz.VAE.from_preset(saved)
+
+
 def test_a_string_is_no_way_to_an_object_of_this_program(saved):
     """Keras takes any string for a registered object of that name, a layer's activation for one."""
     edit_config(saved, lambda config: config["config"].update(encoder=network(dense(activation="relu"))))

@@ -247,5 +247,5 @@ def test_what_a_hub_lacks_is_one_line(hubs):
 @pytest.mark.parametrize(("handle", "module"), [("hf://a/b", "huggingface_hub"), ("kaggle://a/b/c/d", "kagglehub")])
 def test_a_hub_without_its_library_says_what_to_install(monkeypatch, handle, module):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=r"pip install keras-genzoo\[hubs\]"):
+    with pytest.raises(ImportError, match=r"pip install 'keras-genzoo\[hubs\]'"):
         gz.VAE.from_preset(handle)

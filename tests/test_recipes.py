@@ -6,7 +6,7 @@ import operator
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo import recipes, runs
+from keras_genzoo import recipes, run_data
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -14,7 +14,7 @@ def test_builds(name):
     recipe = recipes.get(name)
     num_classes = {"num_classes": 10} if recipe.data_options.get("labels") else {}
     model = operator.attrgetter(recipe.model)(gz)((8, 8, 1), **recipe.arguments, **num_classes)
-    runs.compile_model(model, recipe, num_steps=100)
+    run_data.compile_model(model, recipe, num_steps=100)
     if recipe.regularizer:
         assert model.regularizer.weight == recipe.regularizer.weight
     json.dumps(recipe.arguments), json.dumps(recipe.data_options)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo import backup, cards, recipes, runs
+from keras_genzoo import backup, cards, measuring, recipes, run_data, runs
 from keras_genzoo.evaluation import log_likelihood
 
 pytestmark = pytest.mark.xdist_group("runs")  # one for all
@@ -49,14 +49,14 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(recipes.RECIPES, "gan_test", recipe)
     trained = {}
-    monkeypatch.setattr(runs, "_finish", lambda model, recipe, settings, output, _: trained.update({output: model}))
-    compile_model = runs.compile_model
+    monkeypatch.setattr(runs, "_finish", lambda model, recipe, settings, output, *_: trained.update({output: model}))
+    compile_model = run_data.compile_model
 
     def compile_eagerly(model, recipe, num_steps):
         compile_model(model, recipe, num_steps)
         model.run_eagerly = True
 
-    monkeypatch.setattr(runs, "compile_model", compile_eagerly)
+    monkeypatch.setattr(run_data, "compile_model", compile_eagerly)
     write = backup.Backup.on_epoch_end
 
     def write_and_stop(self, epoch, logs=None):
@@ -103,7 +103,7 @@ def test_fit_trains_and_validates_on_images_that_are_not_test_ones(run):
 def test_history_is_of_the_validation_split(run):
     folder, recipe, _ = run
     model = gz.Autoencoder.from_preset(folder / "preset")
-    runs.compile_model(model, recipe)
+    run_data.compile_model(model, recipe)
     loss = {
         split: model.evaluate(split_of_digits(split), verbose=0, return_dict=True)["loss"]
         for split in ("train[90%:]", "test")
@@ -124,11 +124,48 @@ def test_metadata_and_card_say_what_was_held_out(run):
     assert "chosen by curves of the test split" in old and "was trained on the whole training split" in old
 
 
+def likelihoods(model, recipe, settings, num_importance_samples=None):
+    effort = measuring.effort(model, recipe, "digits", True, num_importance_samples)
+    return measuring.measure(model, recipe, settings, None, effort)
+
+
+@pytest.mark.parametrize(
+    ("model", "full", "given", "expected"),
+    [
+        ("VAE", False, {}, (100, 360, False)),
+        ("VAE", True, {}, (5000, 360, True)),
+        ("VAE", False, {"num_importance_samples": 7}, (7, 360, False)),
+        ("VAE", True, {"num_importance_samples": 7, "num_samples": 50}, (7, 50, False)),
+        ("VAE", False, {"num_importance_samples": 5000}, (5000, 360, True)),
+        ("PixelCNN", False, {}, (None, 360, True)),
+        ("PixelCNN", False, {"num_samples": 10}, (None, 10, False)),
+        ("PixelCNN", False, {"num_samples": 400, "num_importance_samples": 7}, (None, 400, True)),
+    ],
+)
+def test_effort(model, full, given, expected):
+    recipe = recipes.Recipe(model, "digits", 1, num_importance_samples=5000 if model == "VAE" else None)
+    model = gz.VAE((8, 8, 1), 2) if model == "VAE" else gz.PixelCNN((8, 8, 1), num_filters=4, num_residual_blocks=1)
+    assert measuring.effort(model, recipe, "digits", full, **given) == expected
+
+
+def test_quick_effort_on_a_larger_set(monkeypatch):
+    monkeypatch.setattr(measuring.data, "num_images", lambda name, split: 60_000)
+    vae = gz.VAE((8, 8, 1), 2)
+    draws = [measuring.effort(vae, recipes.Recipe("VAE", "mnist", 1), "mnist", False, n)[0] for n in (None, 7)]
+    assert draws == [None, 7]  # a recipe without a bound leaves it out unless it is asked for
+    recipe = recipes.Recipe("VAE", "mnist", 1, num_importance_samples=5000)
+    quick, full = (measuring.effort(vae, recipe, "mnist", full) for full in (False, True))
+    assert (quick, full) == ((100, 1000, False), (5000, 10_000, True))
+    assert quick.quick_note("so") == (
+        "Measured quickly (100 draws of the likelihood bound, 1,000 samples); to measure as in the cards of presets: so"
+    )
+
+
 def test_likelihoods_of_three_splits():
     recipe = recipes.Recipe("PixelCNN", "digits", 1)
     settings = {"dataset": "digits", "batch_size": 50, "seed": 0, **splits_in_settings("digits")}
     pixelcnn = gz.PixelCNN((8, 8, 1), num_levels=17, num_filters=4, num_residual_blocks=1)
-    figures = runs.measure(pixelcnn, recipe, settings, features=None)
+    figures = likelihoods(pixelcnn, recipe, settings)
     assert list(figures) == ["log_likelihood", "bits_per_dim", "train_log_likelihood", "validation_log_likelihood"]
     for name, split in {"train_": "train[:90%]", "validation_": "train[90%:]", "": "test"}.items():
         figure, alone = figures[f"{name}log_likelihood"], log_likelihood(pixelcnn, split_of_digits(split))
@@ -139,18 +176,18 @@ def test_likelihoods_of_three_splits():
 
 
 def test_bounds_of_splits_are_from_as_many_draws(monkeypatch):
-    monkeypatch.setattr(runs, "_DRAWS_BY_SPLIT", 3)
-    monkeypatch.setattr(runs.model_figures, "MOST_IMAGES", 70)
+    monkeypatch.setattr(measuring, "_DRAWS_BY_SPLIT", 3)
+    monkeypatch.setattr(measuring.model_figures, "MOST_IMAGES", 70)
     recipe = recipes.Recipe("VAE", "digits", 1, data_options={"binarize": "stochastic"}, num_importance_samples=4)
     settings = {"dataset": "digits", "batch_size": 50, "seed": 0, **splits_in_settings("digits")}
     vae = gz.VAE((8, 8, 1), 2)
-    runs.compile_model(vae, recipe)
-    figures = runs.measure(vae, recipe, settings, features=None)
+    run_data.compile_model(vae, recipe)
+    figures = likelihoods(vae, recipe, settings)
     draws = {name: f.method.split(", ")[1] for name, f in figures.items() if "log_likelihood" in name}
     three = dict.fromkeys([f"{split}_log_likelihood_bound" for split in ("train", "validation", "test")], "3 samples")
     assert draws == {"log_likelihood_bound": "4 samples", **three}
     assert figures["train_log_likelihood_bound"].method.endswith(", the first 70 of split `train[:90%]`")
-    figures = runs.measure(vae, recipe, settings, features=None, num_importance_samples=3)
+    figures = likelihoods(vae, recipe, settings, 3)
     assert [name for name in figures if "test_" in name] == []  # it would be the first line again
 
 
@@ -162,11 +199,11 @@ def splits_in_settings(dataset):
 def test_runs_from_before_images_were_held_out_keep_their_splits():
     recipe = recipes.Recipe("VAE", "digits", 1, num_importance_samples=2)
     settings = {"dataset": "digits", "batch_size": 50, "seed": 0}
-    assert len(images_of(runs.load_split(recipe, settings, "train"))) == 1437
-    validation = images_of(runs.load_split(recipe, settings, "validation"))
+    assert len(images_of(run_data.load_split(recipe, settings, "train"))) == 1437
+    validation = images_of(run_data.load_split(recipe, settings, "validation"))
     np.testing.assert_array_equal(validation, images_of(split_of_digits("test")))
     vae = gz.VAE((8, 8, 1), 2)
-    runs.compile_model(vae, recipe)
-    figures = runs.measure(vae, recipe, settings, features=None)
+    run_data.compile_model(vae, recipe)
+    figures = likelihoods(vae, recipe, settings)
     assert set(figures) == {"negative_elbo", "log_likelihood_bound", "train_log_likelihood_bound"}
     assert figures["train_log_likelihood_bound"].num_examples == 1437

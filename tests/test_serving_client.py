@@ -260,3 +260,14 @@ def test_the_lines_of_docs_serving(tmp_path, monkeypatch, capsys):
         np.testing.assert_allclose(answer["outputs"], images, atol=1e-6)
     assert "sample" in answers[2]["metadata"]["signature_def"]["signature_def"]
     assert "both gave the same images" in capsys.readouterr().out and (tmp_path / "served.png").is_file()
+
+
+def test_what_is_not_installed_is_named_with_what_installs_it(tmp_path, monkeypatch):
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('no', name='matplotlib')")
+    command = [sys.executable, str(PATH), "--help"]
+    result = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    message = "error: matplotlib is missing: pip install 'keras-genzoo[examples]', or matplotlib alone\n"
+    assert (result.returncode, result.stderr) == (1, message)
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with pytest.raises(ImportError, match=r"gRPC needs grpc, which is missing: pip install .* by --rest-only"):
+        client.import_grpc()

@@ -17,8 +17,11 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
-import matplotlib.image
-import numpy as np
+try:
+    import matplotlib.image
+    import numpy as np
+except ImportError as error:
+    sys.exit(f"error: {error.name} is missing: pip install 'keras-genzoo[examples]', or matplotlib alone")
 
 TIMEOUT = 120  # seconds for one request; autoregressive models take longest
 DTYPES = {"DT_FLOAT": "float32", "DT_INT32": "int32"}
@@ -73,9 +76,13 @@ def predict_grpc(address, model, signature, inputs, version=None):
 
 def import_grpc():
     """What gRPC takes, imported late: the messages of tensorflow-serving-api import the whole of TensorFlow."""
-    import grpc
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    try:
+        import grpc
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    except ImportError as error:
+        install = "pip install tensorflow-serving-api, or leave gRPC out by --rest-only"
+        raise ImportError(f"gRPC needs {error.name}, which is missing: {install}") from error
 
     return grpc, tf, predict_pb2, prediction_service_pb2_grpc
 

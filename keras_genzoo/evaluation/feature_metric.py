@@ -94,7 +94,10 @@ def compare(metrics, real, generated, batch_size=100, verbose=0):
         metric.image_shape = image_shape
         metric.require(**counts)
 
-    progress = keras.utils.Progbar(None, verbose=verbose, unit_name="batch")
+    num_batches = None  # of a data set of unknown length
+    if math.inf not in counts.values():
+        num_batches = sum(-(-count // batch_size) for count in counts.values())
+    progress = keras.utils.Progbar(num_batches, verbose=verbose, unit_name="batch")
     counts = dict.fromkeys(sources, 0)
     while batches:
         name = min(batches, key=counts.get)  # in step, so that a metric needs to hold little

@@ -149,10 +149,10 @@ def load_classifier(preset, name):
     is_folder = isinstance(preset, (str, os.PathLike)) and os.path.isdir(preset)
     if preset not in list(presets.list_presets()) and not is_folder:
         names = [*presets.list_presets("Classifier"), *([INCEPTION] if name == "features" else [])]
-        near = difflib.get_close_matches(str(preset), names) or names
+        near = difflib.get_close_matches(str(preset), names)
         raise ValueError(
             f"unknown `{name}` {preset!r}: neither a Keras model nor the name or folder of a preset that holds a "
-            f"Classifier. Nearest names: {', '.join(near)}."
+            f"Classifier. {'Nearest names' if near else 'Known names'}: {', '.join(near or names)}."
         )
     return presets.load(preset, Classifier, dtype="float32")
 

@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo import backup, recipes, runs
+from keras_genzoo import backup, recipes, run_data
 from tests.benchmarks import timing
 
 NUM_EPOCHS = 50
@@ -21,7 +21,7 @@ def test_write(name, tmp_path):
     recipe = recipes.get(name)
     image_shape = (8, 8, 1) if recipe.dataset == "digits" else (28, 28, 1)
     model = getattr(gz, recipe.model)(image_shape, **recipe.arguments)
-    runs.compile_model(model, recipe)
+    run_data.compile_model(model, recipe)
     (tmp_path / "history.csv").write_text("epoch,loss,seconds,val_loss\n" * NUM_EPOCHS)
     ours = backup.Backup(tmp_path / "ours", tmp_path / "history.csv")
     theirs = keras.callbacks.BackupAndRestore(tmp_path / "theirs", double_checkpoint=True, delete_checkpoint=False)

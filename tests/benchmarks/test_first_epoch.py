@@ -16,13 +16,13 @@ import sys, time
 start = time.perf_counter()
 import keras
 import keras_genzoo as gz
-from keras_genzoo import recipes, runs
+from keras_genzoo import recipes, run_data
 recipe = recipes.get(sys.argv[1])
 images = gz.data.load(recipe.dataset, batch_size=recipe.batch_size, seed=0, **recipe.data_options)
 shape = (images.element_spec[0] if recipe.data_options.get("labels") else images.element_spec).shape[1:]
 imported = time.perf_counter()
 model = getattr(gz, recipe.model)(image_shape=tuple(shape), **recipe.arguments)
-runs.compile_model(model, recipe, 1000)
+run_data.compile_model(model, recipe, 1000)
 model.fit(images, verbose=0)
 print("RESULT", imported - start, time.perf_counter() - imported)
 """

@@ -1,0 +1,105 @@
+"""What `genzoo list` shows: recipes and presets, a line each, or all that is known of them, or the table of the README.
+
+Nothing here imports TensorFlow.
+"""
+
+import dataclasses
+
+import keras_genzoo
+from keras_genzoo import presets, recipes
+from keras_genzoo.figure import Figure
+
+# Of a preset's figures the one that says most stands in its line.
+_MAIN_FIGURES = ("log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
+_CLASSIFIERS = "classifiers"  # a family of recipes and presets, of `evaluation.Classifier`
+_LIKELIHOODS = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper bound of -log p(x), "}
+_DIRECTIONS = "nats and Frechet distance: lower is better; accuracy: higher is better"
+
+
+def short():
+    """str: a line for each recipe and each preset, by family."""
+    trained = [(recipe.model, _recipe_row(name, recipe)) for name, recipe in recipes.RECIPES.items()]
+    shipped = [(facts["class_name"], _preset_row(name, facts)) for name, facts in presets.list_presets().items()]
+    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in trained + shipped), strict=True)]
+    lines = ["Recipes, to train by genzoo train NAME:", *_by_family(widths, trained), ""]
+    lines += ["Presets, to use by genzoo sample NAME, genzoo evaluate NAME and genzoo export NAME. On test images"]
+    lines += [f"({_DIRECTIONS}; nats are -log p(x)", "of an image, of VAEs an upper bound):"]
+    lines += _by_family(widths, shipped)
+    return "\n".join([*lines, "", "genzoo list --verbose shows sizes, all figures and published ones."])
+
+
+def verbose():
+    """str: also sizes, all figures of presets, and those to compare recipes with."""
+    lines = ["Recipes (genzoo train NAME):"]
+    for name, recipe in recipes.RECIPES.items():
+        aim = f"; to compare with {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
+        lines.append(f"  {name:24} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
+    lines.append("\nPresets (genzoo sample NAME, genzoo evaluate NAME):")
+    for name, facts in presets.list_presets().items():
+        lines.append(f"  {name:24} {facts['class_name']}, {facts['num_parameters']:,} parameters, {_size(name)}")
+        lines += [f"  {'':24} {figure.label}: {figure.amount.strip()} ({figure.counts})" for figure in _figures(facts)]
+    return "\n".join(lines)
+
+
+def markdown():
+    """str: the presets as a table."""
+    lines = [
+        f"| preset | model | parameters | size | trained on | on the test split ({_DIRECTIONS}) | to compare with |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, facts in presets.list_presets().items():
+        figure = _main_figure(facts)
+        of = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper bound of -log p(x), "}.get(
+            figure.name, ""
+        )
+        lines.append(
+            f"| [`{name}`](pretrained/{name}/README.md) | `{facts['class_name']}` | {facts['num_parameters']:,} "
+            f"| {_size(name)} | `{facts['dataset']}` | {_measure(figure)} ({of}{figure.counts}) "
+            f"| {'; '.join(_short_published(**published) for published in facts['published'])} |"
+        )
+    return "\n".join(lines)
+
+
+def _recipe_row(name, recipe):
+    return name, recipe.model.split(".")[-1], recipe.dataset, f"{recipe.epochs} epochs"
+
+
+def _preset_row(name, facts):
+    return name, facts["class_name"], facts["dataset"], _measure(_main_figure(facts))
+
+
+def _by_family(widths, rows):
+    """Lines of a table of `(model, cells)`, under the names of families."""
+    families = {module.split(".")[0]: [] for module in [*keras_genzoo._MODELS.values(), _CLASSIFIERS]}
+    for model, cells in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        families[keras_genzoo._MODELS.get(model, _CLASSIFIERS).split(".")[0]].append(f"  {line.rstrip()}")
+    return [line for family, lines in families.items() if lines for line in (f" {family}", *lines)]
+
+
+def _figures(facts):
+    return [Figure.from_facts(name, value) for name, value in facts["figures"].items()]
+
+
+def _main_figure(facts):
+    figures = {figure.name: figure for figure in _figures(facts)}
+    return next(figures[name] for name in _MAIN_FIGURES if name in figures)
+
+
+def _measure(figure):
+    """A main figure with the sign of published ones: nats as -log p(x)."""
+    if figure.name.startswith("log_likelihood"):
+        return dataclasses.replace(figure, value=-figure.value).amount.strip()
+    return f"{figure.label.replace('frechet', 'Frechet')} {figure.amount.strip()}"
+
+
+def _short_published(value, what, source):
+    """A figure to compare with, with its model, without the details that the preset's card gives."""
+    unit, *words = what.split(", ")
+    model = next(word for word in words if not word.startswith("-log p(x)")).removeprefix("the same for ")
+    amount = f"{value:.2f} nats" if unit == "nats" else f"{unit} {value:.2f}"
+    return f"{amount}, {model} ({source.split(',')[0]})"
+
+
+def _size(name):
+    return f"{sum(file.stat().st_size for file in presets.find(name).iterdir()) / 1e6:.1f} MB"

@@ -1,0 +1,184 @@
+"""Measuring a model on a data set: every figure that fits it, quickly or as the cards of presets have them."""
+
+import dataclasses
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo import data, evaluation, presets, run_data
+from keras_genzoo.evaluation import model_figures
+from keras_genzoo.recipes import Recipe
+
+_DRAWS = 5000  # of a bound, where no recipe says: those of the literature
+_QUICK_DRAWS, _QUICK_SAMPLES = 100, 1000
+_DRAWS_BY_SPLIT = 100  # most draws of the bound by which splits are compared, to save time
+
+
+class Effort(NamedTuple):
+    """What a measurement spends.
+
+    Attributes:
+        num_importance_samples: int, draws of a likelihood bound; None for a model without one.
+        num_samples: int, samples compared with test images.
+        is_full: bool, whether the figures of a card take no more.
+    """
+
+    num_importance_samples: int | None
+    num_samples: int
+    is_full: bool
+
+    def quick_note(self, how):
+        """What is said below figures that are not full ones; `how` is how to get those."""
+        draws, samples = self.num_importance_samples, f"{self.num_samples:,} samples"
+        spent = f"{draws:,} draws of the likelihood bound, {samples}" if draws else samples
+        return f"Measured quickly ({spent}); to measure as in the cards of presets: {how}"
+
+
+def effort(model, recipe, dataset, full=False, num_importance_samples=None, num_samples=None):
+    """The `Effort` of measuring a model on a data set.
+
+    Args:
+        model: a `GenerativeModel` or `Classifier`.
+        recipe: `Recipe`, whose draws are a full measurement's.
+        dataset: str, name for `data.load`.
+        full: bool, as many draws as the recipe says and as many samples as test images, at most 10,000; by default at
+            most 100 draws and 1,000 samples.
+        num_importance_samples: int, instead of either.
+        num_samples: int, instead of either.
+    """
+    all_draws = (recipe.num_importance_samples or num_importance_samples) if model.log_prob_is_exact is False else None
+    all_samples = min(model_figures.MOST_IMAGES, data.num_images(dataset, "test"))
+    draws, samples = all_draws, num_samples or (all_samples if full else min(_QUICK_SAMPLES, all_samples))
+    if all_draws is not None:
+        draws = num_importance_samples or (all_draws if full else min(_QUICK_DRAWS, all_draws))
+    has_all_draws = all_draws is None or draws >= all_draws
+    return Effort(draws, samples, has_all_draws and (not hasattr(model, "sample") or samples >= all_samples))
+
+
+def on_dataset(model, recipe, dataset, binarize=None):
+    """A recipe and settings to measure a model by on a data set of the user's choice, see `measure`.
+
+    Args:
+        model: a `GenerativeModel` or `Classifier`.
+        recipe: `Recipe` that the model was trained by; None for one saved from Python, which does not say.
+        dataset: str, name for `data.load`.
+        binarize: see `data.load`; by default the recipe's, and for a model of two levels without one `"stochastic"`.
+
+    Raises:
+        ValueError: for a model of another shape of images, of fewer classes, or conditioned on vectors.
+    """
+    name = type(model).__name__
+    if getattr(model, "condition_dim", None) is not None:
+        raise ValueError(
+            f"--dataset {dataset} gives no vectors, on which this {name} is conditioned; measure it in Python by the "
+            "functions of keras_genzoo.evaluation."
+        )
+    if recipe is None:
+        options = {"labels": model.num_classes is not None}
+        if getattr(model, "num_levels", None) == 2:
+            options["binarize"] = "stochastic"
+        recipe = Recipe(name, dataset, epochs=0, data_options=options, optimizers={}, num_importance_samples=_DRAWS)
+    options = {**recipe.data_options, **({"binarize": binarize} if binarize else {})}
+    recipe = dataclasses.replace(recipe, dataset=dataset, data_options=options, published=())
+    settings = {"dataset": dataset, "batch_size": recipe.batch_size, "seed": 0, "train_split": None}
+    test_set = run_data.load_split(recipe, settings, "test")
+    spec = test_set.element_spec[0] if recipe.data_options.get("labels") else test_set.element_spec
+    if tuple(spec.shape[1:]) != tuple(model.image_shape):
+        raise ValueError(
+            f"--dataset {dataset} holds images of shape {tuple(spec.shape[1:])}, but this {name} is of images of shape "
+            f"{tuple(model.image_shape)}; choose a data set of such images."
+        )
+    if recipe.data_options.get("labels"):
+        largest = max(int(labels.numpy().max()) for _, labels in test_set)
+        if largest >= model.num_classes:
+            raise ValueError(
+                f"--dataset {dataset} holds classes up to {largest}, but this {name} has num_classes="
+                f"{model.num_classes}; choose a data set of its classes."
+            )
+    return recipe, settings
+
+
+def measure(model, recipe, settings, features, effort, report=print):
+    """The figures that fit a model, on the test split of a run's data set; its likelihood on the other splits too.
+
+    Args:
+        model: a compiled `GenerativeModel` or `Classifier`.
+        recipe: `Recipe`.
+        settings: dict of the run's `dataset`, `batch_size` and `seed`, and of its splits.
+        features: where samples are compared with real images, see `evaluation.feature_space`; None to leave that out.
+        effort: `Effort`.
+        report: function that shows a line to the user, called before each step.
+
+    Returns:
+        dict, name to `Figure`.
+    """
+    keras.utils.set_random_seed(settings["seed"])  # the same draws whenever a model is measured
+    if hasattr(model, "seed_generator"):
+        model.seed_generator.state.assign([settings["seed"], 0])
+    compares = features is not None and hasattr(model, "sample")
+    if compares:
+        features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
+    test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
+    num_images = data.num_images(settings["dataset"], "test")
+    report(f"Evaluating {num_images:,} test images ...")
+    figures = model_figures.metric_figures(model, test_set)
+    figures |= _likelihood(model, test_set, "test", num_images, effort.num_importance_samples, report)
+    figures |= _likelihoods_by_split(model, recipe, settings, effort.num_importance_samples, report)
+    if compares:
+        # A VAE trained on bits draws their means, grey levels; an autoregressive model draws bits.
+        levels = {"binarize": None} if model.samples_are_means else {}
+        real = run_data.load_split(recipe, settings, "test", **levels)
+        judge = evaluation.default_features(settings["dataset"])
+        judge = judge if judge in presets.list_presets() else None
+        note = ""
+        if recipe.data_options.get("binarize"):
+            note = ", images in grey levels" if model.samples_are_means else ", images in bits"
+        training = run_data.load_split(recipe, settings, "train", **levels)
+        n = effort.num_samples
+        report(f"Drawing {n:,} samples and comparing them with test images ...")
+        sampled = evaluation.sample_figures(model, real, features, n, judge)
+        report("Comparing training images with them, for reference ...")
+        sampled |= evaluation.reference_figures(real, training, features, n)
+        for name, figure in sampled.items():
+            figures[name] = dataclasses.replace(figure, method=figure.method + note)
+    return figures
+
+
+def _likelihood(model, images, split, num_images, num_importance_samples, report):
+    if model.log_prob_is_exact or num_importance_samples:
+        draws = "" if model.log_prob_is_exact else f" with {num_importance_samples:,} draws each"
+        purpose = "training" if split == "train" else split
+        report(f"Measuring the likelihood of {num_images:,} {purpose} images{draws} ...")
+    return model_figures.likelihood_figures(model, images, num_importance_samples)
+
+
+def _likelihoods_by_split(model, recipe, settings, num_importance_samples, report):
+    """How likely images are that were trained on and held out; test ones beside them, where their bound is another."""
+    if settings.get("train_split", "train") is None:  # nobody says which images the model was trained on
+        return {}
+    names = ["train"] + ["validation"] * (settings.get("validation_split") is not None)
+    if num_importance_samples and num_importance_samples > _DRAWS_BY_SPLIT:
+        num_importance_samples = _DRAWS_BY_SPLIT
+        names.append("test")
+    figures = {}
+    for name in names:
+        split = run_data.splits(settings)[name]
+        num_images = min(model_figures.MOST_IMAGES, data.num_images(settings["dataset"], split))
+        batch_size = settings["batch_size"]
+        images = run_data.load_split(recipe, settings, name, shuffle=False).unbatch().take(num_images).batch(batch_size)
+        images = images.apply(tf.data.experimental.assert_cardinality(-(-num_images // batch_size)))
+        of_split = _likelihood(model, images, name, num_images, num_importance_samples, report)
+        for figure in of_split.values():
+            if figure.unit == "nats":
+                method = f"{figure.method}, the first {figure.num_examples:,} of split `{split}`"
+                figure = dataclasses.replace(figure, name=f"{name}_{figure.name}", method=method)
+                figures[figure.name] = figure
+    return figures
+
+
+def format_figures(figures, published):
+    """A line for each figure, with its n and method, and for each to compare with, with its source."""
+    lines = [str(figure) for figure in figures.values()]
+    lines += [f"{'to compare with':32} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
+    return "\n".join(lines)

@@ -1,0 +1,44 @@
+"""What training and measuring share: the data of a run, split by split, and the model compiled as its recipe says."""
+
+from keras_genzoo import data
+
+
+def compile_model(model, recipe, num_steps=1):
+    """Compiles a model as its recipe says, for a run of `num_steps` updates."""
+    regularizer = {"regularizer": recipe.regularizer.build()} if recipe.regularizer else {}
+    model.compile(**{name: optimizer.build(num_steps) for name, optimizer in recipe.optimizers.items()}, **regularizer)
+
+
+def load_split(recipe, settings, split, **options):
+    """`"train"`, shuffled, `"validation"` or `"test"`, in order, of the run's data set; all from the run's seed."""
+    return data.load(
+        settings["dataset"],
+        splits(settings)[split],
+        batch_size=settings["batch_size"],
+        seed=settings["seed"],
+        **{"shuffle": split == "train", **recipe.data_options, **options},
+    )
+
+
+def splits(settings):
+    """The splits of a run, see `data.splits`; runs from before any was held out validated on the test split."""
+    return {
+        "train": settings.get("train_split") or "train",
+        "validation": settings.get("validation_split") or "test",
+        "test": "test",
+    }
+
+
+def sizes(settings):
+    """dict of the same uses to the split and the number of its images."""
+    return {use: (split, data.num_images(settings["dataset"], split)) for use, split in splits(settings).items()}
+
+
+def with_fixed_bits(dataset, recipe):
+    """The same bits in each pass, those of the first, so that epochs compare, also where a run was resumed between."""
+    if recipe.data_options.get("binarize") != "stochastic":
+        return dataset
+    dataset = dataset.cache()
+    for _ in dataset:  # to its end, or the next pass would draw anew
+        pass
+    return dataset
