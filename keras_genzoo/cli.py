@@ -24,7 +24,7 @@ def main():
     \b
     Start here:
       genzoo list
-      genzoo train vae_digits
+      genzoo train cvae_digits
 
     \b
     To have Tab complete names of recipes and presets:

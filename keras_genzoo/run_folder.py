@@ -4,6 +4,7 @@ run.json                the settings
 history.csv             the metrics of each epoch; those named val_ are of the validation split
 pictures/               samples after each epoch, always from the same noise (models that sample, here and below)
 samples.png             samples of the finished model
+training.gif            the samples of each epoch, one after another
 reconstructions.png     test images, and below each its reconstruction (models that encode)
 preset/                 the model, for `from_preset` and for sharing
 saved_model/<version>/  the model for TensorFlow Serving and `tf.saved_model.load` (models that sample)

@@ -128,6 +128,7 @@ def _finish(model, recipe, settings, output, report, full):
     draws, version = hasattr(model, "sample"), ""
     if draws:
         images.save_grid(callbacks.sample_grid(loaded, seed=0), output / "samples.png")
+        images.save_film(sorted((output / "pictures").glob("samples_*.png")), output / "training.gif")
         report("Writing the SavedModel ...")
         version = Path(model.export(output / "saved_model")).name
     with files.replaced_folder(output / run_folder.PRESET) as preset:
@@ -145,6 +146,7 @@ def _finish(model, recipe, settings, output, report, full):
         report(f"{evaluate} measures the samples too, in features of {features}, which it downloads.")
     meaning = {
         "samples.png": "images drawn from the model",
+        "training.gif": "the samples of each epoch, one after another, as a film",
         "reconstructions.png": "rows of test images, each above the row of their reconstructions",
         "history.csv": "the metrics of each epoch",
         "pictures/": "samples after each epoch, from the same noise",

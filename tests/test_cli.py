@@ -36,7 +36,15 @@ def history(folder):
 
 def test_train_leaves_what_it_says(run):
     folder, output = run
-    for name in ("samples.png", "reconstructions.png", "history.csv", "preset", "saved_model/1", "pictures"):
+    for name in (
+        "samples.png",
+        "training.gif",
+        "reconstructions.png",
+        "history.csv",
+        "preset",
+        "saved_model/1",
+        "pictures",
+    ):
         assert (folder / name).exists() and name.split("/")[0] in output
     assert "negative elbo" in output and "log likelihood bound" in output and "n=360 images" in output
     assert "n=360 real, 360 generated images" in output and "features of classifier_digits, not resized" in output

@@ -16,6 +16,7 @@ RECIPES = {**autoencoders.RECIPES, **adversarial.RECIPES, **autoregressive.RECIP
 def get(name):
     """The recipe of that name; ValueError with the nearest names otherwise."""
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES) or list(RECIPES)
-        raise ValueError(f"unknown recipe {name!r}. Nearest names: {', '.join(near)}.")
+        near = difflib.get_close_matches(name, RECIPES)
+        hint = f"Nearest names: {', '.join(near)}." if near else "`genzoo list` shows them all."
+        raise ValueError(f"unknown recipe {name!r}. {hint}")
     return RECIPES[name]
