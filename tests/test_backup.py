@@ -56,7 +56,12 @@ def rows(path):
 
 @pytest.mark.parametrize(
     ("name", "policy"),
-    [("VAE", "float32"), ("GAN", "float32"), ("GAN", "mixed_float16"), ("Classifier", "mixed_float16")],
+    [
+        ("VAE", "float32"),
+        ("GAN", "float32"),
+        ("GAN", "mixed_float16"),
+        pytest.param("Classifier", "mixed_float16", marks=pytest.mark.slow),
+    ],
 )
 def test_goes_on_as_if_never_stopped(name, policy, tmp_path, monkeypatch):
     """Weights, both players' optimisers, loss scales, random states and history, after a stop in the second write."""

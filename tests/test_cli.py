@@ -189,6 +189,7 @@ def test_a_run_without_its_backup_does_not_begin_again_unasked(run, tmp_path):
     assert after == {path: content for path, content in before.items() if "preset" not in path.parts}
 
 
+@pytest.mark.slow
 def test_overwrite(tmp_path):
     genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run")
     genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run", "--overwrite")

@@ -56,6 +56,7 @@ def test_evaluate_in_other_features(run):
     genzoo("evaluate", folder, "--features", "classifier_mnits", fails_with="Nearest names: classifier_mnist")
 
 
+@pytest.mark.slow
 def test_full_figures_of_a_run(tmp_path):
     printed = genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run", "--full")
     metadata = json.loads((tmp_path / "run" / "preset" / "metadata.json").read_text())
@@ -144,7 +145,9 @@ OTHER_RECIPES = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER_RECIPES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "gan_digits")) for name in OTHER_RECIPES]
+)
 def test_figures_that_fit_the_model(name, tmp_path, monkeypatch):
     model, arguments, options, expected = OTHER_RECIPES[name]
     recipe = recipes.Recipe(model, "digits", 1, arguments=arguments, data_options=options, optimizers={})

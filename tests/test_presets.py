@@ -168,6 +168,7 @@ def test_of_a_classifier_is_no_generative_model():
         gz.GenerativeModel.from_preset("classifier_digits")
 
 
+@pytest.mark.slow
 def test_a_classifier_loads_in_a_process_that_imported_only_the_package():
     script = (
         "import keras, keras_genzoo\nfrom keras_genzoo import presets\n"

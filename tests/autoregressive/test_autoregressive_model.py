@@ -246,7 +246,7 @@ def test_bad_arguments(make, arguments, message):
         make(**{"image_shape": (4, 4, 1), **arguments})
 
 
-@pytest.mark.parametrize("image_shape", [(1, 6, 1), (6, 1, 1)])
+@pytest.mark.parametrize("image_shape", [(1, 6, 1), pytest.param((6, 1, 1), marks=pytest.mark.slow)])
 def test_images_of_one_row_or_column(make, image_shape):
     """They have a density, train, and are drawn as the naive sampler draws them."""
     model = make(image_shape)
@@ -305,7 +305,7 @@ def test_conditioning_on_vectors(make):
         model.fit(data, verbose=0)
 
 
-@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("jit_compile", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_served_verbs(make, tmp_path, jit_compile):
     model = make((4, 5, 1), num_levels=3, num_classes=3)
     labels = np.arange(18) % 3  # more than the smallest size that requests are padded to

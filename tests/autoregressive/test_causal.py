@@ -30,7 +30,7 @@ def some_images(image_shape, n=4):
 
 
 @pytest.mark.parametrize("image_shape", [(5, 4, 1), (3, 4, 3)])
-@pytest.mark.parametrize("num_levels", [2, 3])
+@pytest.mark.parametrize("num_levels", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dilations", [(1,), (2, 1)])
 def test_nothing_leaks_and_everything_before_is_seen(make, image_shape, num_levels, dilations):
     model = make(image_shape, num_levels=num_levels, dilations=dilations, num_filters=24)

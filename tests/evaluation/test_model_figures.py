@@ -78,6 +78,7 @@ def test_the_first_images_of_a_large_set(test_set, monkeypatch):
         sample_figures(gz.VAE((8, 8, 1), 4), test_set.take(0), "classifier_digits")
 
 
+@pytest.mark.slow
 def test_distances_of_training_images(test_set, images):
     training = gz.data.load("digits", batch_size=100, seed=0)
     first = np.concatenate(list(training.as_numpy_iterator()))[:50]
