@@ -82,7 +82,7 @@ class ServerProcess(_Process):
 
 
 IN_PYTHON = """
-import functools, pickle, sys
+import functools, os, pickle, sys
 answers = sys.stdout.buffer
 sys.stdout = sys.stderr
 sys.modules["keras"] = None  # TensorFlow imports Keras of its own accord, where it can
@@ -102,6 +102,7 @@ while sys.stdin.buffer.peek(1):
     answers.flush()
 imported = {name for name, module in sys.modules.items() if module}
 assert not {"keras", "keras_genzoo", "tf_keras", "tensorflow_probability"} & imported
+os._exit(0)  # TensorFlow takes seconds to give back what is gone in a moment
 """
 
 

@@ -156,6 +156,7 @@ def test_wrong_names_leave_no_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_only_with_more_epochs(run, monkeypatch):
     folder, _ = run
     before = (folder / "preset" / "metadata.json").read_bytes()
@@ -236,6 +237,7 @@ def test_ctrl_c_before_a_run_begins_leaves_nothing_and_shows_the_same_command(ru
     assert sorted(folder.rglob("*")) == files
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_first_epoch_and_in_the_measuring(run, tmp_path, monkeypatch):
     """The commands shown go on, and in the end the run is one that was never stopped."""
     command = ["train", "vae_digits", "--output", str(tmp_path / "a run"), "--epochs", "2"]

@@ -41,6 +41,7 @@ def test_evaluate_recomputes_the_figures_of_the_preset(run):
         assert str(Figure.from_facts(name, figure)) in printed
 
 
+@pytest.mark.slow
 def test_evaluate_recomputes_the_figure_of_the_shipped_preset():
     bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]
     printed = re.search(
@@ -49,6 +50,7 @@ def test_evaluate_recomputes_the_figure_of_the_shipped_preset():
     assert float(printed[1]) == pytest.approx(bound["value"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_evaluate_in_other_features(run):
     folder, _ = run
     printed = genzoo("evaluate", folder, "--num-importance-samples", 1, "--features", "classifier_mnist")
@@ -122,6 +124,7 @@ def test_evaluate_a_run_on_other_data(run):
     assert "log likelihood bound" in printed and "train log likelihood" not in printed  # whose training it may not be
 
 
+@pytest.mark.slow
 def test_training_downloads_no_features(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "DEFAULTS", {})
     printed = genzoo("train", "vae_digits", "--epochs", 1, "--output", tmp_path / "run")

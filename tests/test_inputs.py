@@ -115,7 +115,10 @@ FORMS = {
     "tensors": lambda x, y: ((tf.constant(x), tf.constant(y)), {"batch_size": 4}),
     "dict": lambda x, y: (({"image": x, "label": y},), {"batch_size": 4}),
     "data set": lambda x, y: ((data_set(x, y),), {}),
-    "data set of dicts": lambda x, y: ((data_set(x, y).map(lambda x, y: {"image": x, "label": y, "id": y}),), {}),
+    "data set of dicts": lambda x, y: (
+        (tf.data.Dataset.from_tensor_slices({"image": x, "label": y, "id": y}).batch(4),),
+        {},
+    ),
     "PyDataset": lambda x, y: ((Batches(x, y),), {}),
     "generator": lambda x, y: ((generator(x, y),), {}),
     "generator of dicts": lambda x, y: ((({"image": x, "label": y} for x, y in generator(x, y)),), {}),

@@ -35,6 +35,7 @@ def test_another_backend_is_refused_clearly(backend):
     )
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_where_only_the_package_was_imported(tmp_path):
     gz.VAE((4, 4, 1), 2).save(tmp_path / "model.keras")
     script = "import keras_genzoo, keras, sys; print(type(keras.models.load_model(sys.argv[1])).__name__)"

@@ -227,6 +227,7 @@ runpy.run_path({str(PATH)!r}, run_name="__main__")
 # ---- docs/serving.md ----
 
 
+@pytest.mark.slow
 def test_the_lines_of_docs_serving(tmp_path, monkeypatch, capsys):
     """All of them in order; a stand-in in place of the container, its ports in place of theirs."""
     blocks = re.findall("```console\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(), re.DOTALL)

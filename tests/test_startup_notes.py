@@ -61,6 +61,7 @@ def test_a_command_shows_its_own_lines_alone(tmp_path):
     assert (code, out) == (0, "Wrote samples.png.\n") and "absl::InitializeLog" in err
 
 
+@pytest.mark.slow
 def test_an_error_is_shown_and_its_exit_code_kept(tmp_path):
     code, out, err = result(genzoo("sample", "vae_digits", "--label", "3", cwd=tmp_path))
     assert (code, out) == (1, "") and err.startswith("Error: `labels` given") and err.count("\n") == 1

@@ -324,6 +324,7 @@ def test_served_verbs(make, tmp_path, jit_compile):
     np.testing.assert_array_equal(drawn, model.sample(18, labels, seed=3, temperature=0.7))
 
 
+@pytest.mark.slow
 def test_served_vectors(make, tmp_path):
     model = make((3, 3, 1), condition_dim=2)
     vectors = np.random.default_rng(0).normal(size=(2, 2)).astype("float32")
@@ -334,6 +335,7 @@ def test_served_vectors(make, tmp_path):
         sample(labels=vectors * np.nan, **given)
 
 
+@pytest.mark.slow
 def test_few_sizes_of_batches_are_compiled_and_padding_changes_no_pixel():
     model = with_random_weights("PixelCNN", (3, 3, 1))
 
