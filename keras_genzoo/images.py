@@ -16,6 +16,7 @@ from PIL import Image
 
 from keras_genzoo import files
 
+_LARGEST_FRAME = (400, 400)  # pixels
 _MARK = "keras_genzoo: "  # how an error of ours is told apart from TensorFlow's own
 _TOLERANCE = 1e-5  # resizing in float32 may overshoot 1.0 by a rounding error
 _SMALLEST_TILE = 56  # pixels; smaller images are enlarged so that a person can see them
@@ -271,11 +272,15 @@ def save_film(pictures, path, seconds=6.0):
         pictures: list of paths of PNG files of one size, in order, such as `SampleGrid` writes.
         path: where to write, a name that ends in `.gif`.
         seconds: float, how long the film takes; its last picture then stays for two more. Pictures are left out
-            evenly where there would be more than ten a second.
+            evenly where there would be more than ten a second, and drawn smaller and in fewer colours, for files of a
+            megabyte or two.
     """
     _check_suffix(path, ".gif")
     num_frames = min(len(pictures), max(2, round(10 * seconds)))
     frames = [Image.open(pictures[round(i)]) for i in np.linspace(0, len(pictures) - 1, num_frames)]
+    for i, frame in enumerate(frames):
+        frame.thumbnail(_LARGEST_FRAME)
+        frames[i] = frame.quantize(16 if frame.mode == "L" else 128)
     milliseconds = [round(1000 * seconds / num_frames)] * (num_frames - 1) + [2000]
     content = io.BytesIO()
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
