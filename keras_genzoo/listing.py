@@ -49,12 +49,10 @@ def markdown():
     ]
     for name, facts in presets.list_presets().items():
         figure = _main_figure(facts)
-        of = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper bound of -log p(x), "}.get(
-            figure.name, ""
-        )
+        measured = f"{_measure(figure)} ({_LIKELIHOODS.get(figure.name, '')}{figure.counts})"
         lines.append(
             f"| [`{name}`](pretrained/{name}/README.md) | `{facts['class_name']}` | {facts['num_parameters']:,} "
-            f"| {_size(name)} | `{facts['dataset']}` | {_measure(figure)} ({of}{figure.counts}) "
+            f"| {_size(name)} | `{facts['dataset']}` | {measured} "
             f"| {'; '.join(_short_published(**published) for published in facts['published'])} |"
         )
     return "\n".join(lines)

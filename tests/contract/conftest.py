@@ -79,7 +79,7 @@ class Life(NamedTuple):
 
     Attributes:
         model: the variant, trained for three epochs.
-        before, after: dict, what `evaluate` gave before the first epoch and, with other noise, after the second.
+        before, after: dict, what `evaluate` gave before the first epoch and, with other noise, after the third.
         history: dict, that of the first two epochs.
         num_traces: int, how often its train step was traced, in all three.
         saved, saved_weights: the `.keras` file, and that of the weights with the optimisers, after two epochs.
