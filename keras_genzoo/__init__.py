@@ -15,22 +15,22 @@ if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
 
 # The registry: public name -> the module that defines it. The contract suite asks for tests of every model here.
 _MODELS = {
-    "Autoencoder": "autoencoders.autoencoder",
-    "DenoisingAutoencoder": "autoencoders.denoising_autoencoder",
-    "VAE": "autoencoders.vae",
-    "GAN": "adversarial.gan",
-    "DCGAN": "adversarial.dcgan",
-    "ConditionalGAN": "adversarial.conditional_gan",
-    "WGANGP": "adversarial.wgan_gp",
-    "PixelCNN": "autoregressive.pixelcnn",
-    "GatedPixelCNN": "autoregressive.gated_pixelcnn",
+    "Autoencoder": "models.autoencoders.autoencoder",
+    "DenoisingAutoencoder": "models.autoencoders.denoising_autoencoder",
+    "VAE": "models.autoencoders.vae",
+    "GAN": "models.adversarial.gan",
+    "DCGAN": "models.adversarial.dcgan",
+    "ConditionalGAN": "models.adversarial.conditional_gan",
+    "WGANGP": "models.adversarial.wgan_gp",
+    "PixelCNN": "models.autoregressive.pixelcnn",
+    "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
 }
 _NAMES = {
     **_MODELS,
     "GenerativeModel": "generative_model",
     "list_presets": "presets",
 }
-_MODULES = ("callbacks", "data", "distributions", "evaluation", "images", "networks", "recipes")
+_MODULES = ("adversarial", "callbacks", "data", "distributions", "evaluation", "images", "networks", "recipes")
 
 __all__ = [*_NAMES, *_MODULES]
 

@@ -3,7 +3,7 @@
 Nothing here imports TensorFlow.
 """
 
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 _DATA = {
     "digits": "`digits` (scikit-learn's `load_digits`), 8x8 pixels",
@@ -45,7 +45,7 @@ def card(name, facts):
     Returns:
         str.
     """
-    figures = [Figure.from_facts(kind, value) for kind, value in facts["figures"].items()]
+    figures = [Measurement.from_facts(kind, value) for kind, value in facts["figures"].items()]
     sections = [f"# {name}", facts["description"]]
     if "accuracy" not in facts["figures"]:
         caption = "\n\nOne class a column." if facts["num_classes"] else ""

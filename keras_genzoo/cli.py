@@ -172,7 +172,7 @@ def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num
         figures = measuring.measure(model, recipe, settings, features, effort, report=click.echo)
         bits = cards.BITS[recipe.data_options.get("binarize")] if dataset else ""
         click.echo(f"\n{facts['class_name']} {preset_or_run} on {settings['dataset']}, test split{bits}")
-        click.echo(measuring.format_figures(figures, recipe.published))
+        click.echo(measuring.format_measurements(figures, recipe.published))
         if not (full or effort.is_full):
             click.echo(effort.quick_note("add --full"))
 
@@ -203,8 +203,9 @@ def export(preset_or_run, output, version, format, batch_size, jit_compile, serv
         is_saved_model = format == "tf_saved_model"
         if server_config and not is_saved_model:
             raise ValueError("--server-config is for SavedModels; leave out --format.")
-        from keras_genzoo import conversion, serving
+        from keras_genzoo import serving
         from keras_genzoo.generative_model import GenerativeModel
+        from keras_genzoo.serving import conversion
 
         path = output / (name if is_saved_model else name + conversion.FORMATS[format].suffix)
         options = {"version": version, "jit_compile": jit_compile, "batch_size": batch_size}

@@ -7,10 +7,11 @@ import keras
 import tensorflow as tf
 
 import keras_genzoo
-from keras_genzoo import conversion, distributions, inputs, presets, serving
+from keras_genzoo import distributions, inputs, presets, serving
 from keras_genzoo import images as image_convention
-from keras_genzoo.figure import Measurement
 from keras_genzoo.graph_method import graph_method
+from keras_genzoo.measurement import Objective
+from keras_genzoo.serving import conversion
 from keras_genzoo.training_data import ChecksData
 
 if keras.backend.backend() != "tensorflow":
@@ -210,8 +211,8 @@ class GenerativeModel(ChecksData, keras.Model):
 
     @property
     def measurements(self):
-        """tuple of `Measurement`: what its metrics say of a data set; empty where `log_prob` says it all."""
-        return tuple(Measurement(name, "", "mean over the data set", (name,)) for name in self.metric_names)
+        """tuple of `Objective`: what its metrics say of a data set; empty where `log_prob` says it all."""
+        return tuple(Objective(name, "", "mean over the data set", (name,)) for name in self.metric_names)
 
     # ---- data ----
 

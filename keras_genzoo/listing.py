@@ -7,11 +7,11 @@ import dataclasses
 
 import keras_genzoo
 from keras_genzoo import presets, recipes
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 # Of a preset's figures the one that says most stands in its line.
 _MAIN_FIGURES = ("log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
-_CLASSIFIERS = "classifiers"  # a family of recipes and presets, of `evaluation.Classifier`
+_CLASSIFIERS = "evaluation.classifiers"  # a family of recipes and presets, of `evaluation.Classifier`
 _LIKELIHOODS = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper bound of -log p(x), "}
 _DIRECTIONS = "nats and Frechet distance: lower is better; accuracy: higher is better"
 
@@ -68,15 +68,15 @@ def _preset_row(name, facts):
 
 def _by_family(widths, rows):
     """Lines of a table of `(model, cells)`, under the names of families."""
-    families = {module.split(".")[0]: [] for module in [*keras_genzoo._MODELS.values(), _CLASSIFIERS]}
+    families = {module.split(".")[1]: [] for module in [*keras_genzoo._MODELS.values(), _CLASSIFIERS]}
     for model, cells in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        families[keras_genzoo._MODELS.get(model, _CLASSIFIERS).split(".")[0]].append(f"  {line.rstrip()}")
+        families[keras_genzoo._MODELS.get(model, _CLASSIFIERS).split(".")[1]].append(f"  {line.rstrip()}")
     return [line for family, lines in families.items() if lines for line in (f" {family}", *lines)]
 
 
 def _figures(facts):
-    return [Figure.from_facts(name, value) for name, value in facts["figures"].items()]
+    return [Measurement.from_facts(name, value) for name, value in facts["figures"].items()]
 
 
 def _main_figure(facts):

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import data, evaluation, presets, run_data
-from keras_genzoo.evaluation import model_figures
+from keras_genzoo.evaluation import model_measurements
 from keras_genzoo.recipes import Recipe
 
 _DRAWS = 5000  # of a bound, where no recipe says: those of the literature
@@ -48,7 +48,7 @@ def effort(model, recipe, dataset, full=False, num_importance_samples=None, num_
         num_samples: int, instead of either.
     """
     all_draws = (recipe.num_importance_samples or num_importance_samples) if model.log_prob_is_exact is False else None
-    all_samples = min(model_figures.MOST_IMAGES, data.num_images(dataset, "test"))
+    all_samples = min(model_measurements.MOST_IMAGES, data.num_images(dataset, "test"))
     draws, samples = all_draws, num_samples or (all_samples if full else min(_QUICK_SAMPLES, all_samples))
     if all_draws is not None:
         draws = num_importance_samples or (all_draws if full else min(_QUICK_DRAWS, all_draws))
@@ -111,7 +111,7 @@ def measure(model, recipe, settings, features, effort, report=print):
         report: function that shows a line to the user, called before each step.
 
     Returns:
-        dict, name to `Figure`.
+        dict, name to `Measurement`.
     """
     keras.utils.set_random_seed(settings["seed"])  # the same draws whenever a model is measured
     if hasattr(model, "seed_generator"):
@@ -122,7 +122,7 @@ def measure(model, recipe, settings, features, effort, report=print):
     test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
     num_images = data.num_images(settings["dataset"], "test")
     report(f"Evaluating {num_images:,} test images ...")
-    figures = model_figures.metric_figures(model, test_set)
+    figures = model_measurements.objective_measurements(model, test_set)
     figures |= _likelihood(model, test_set, "test", num_images, effort.num_importance_samples, report)
     figures |= _likelihoods_by_split(model, recipe, settings, effort.num_importance_samples, report)
     if compares:
@@ -137,9 +137,9 @@ def measure(model, recipe, settings, features, effort, report=print):
         training = run_data.load_split(recipe, settings, "train", **levels)
         n = effort.num_samples
         report(f"Drawing {n:,} samples and comparing them with test images ...")
-        sampled = evaluation.sample_figures(model, real, features, n, judge)
+        sampled = evaluation.sample_measurements(model, real, features, n, judge)
         report("Comparing training images with them, for reference ...")
-        sampled |= evaluation.reference_figures(real, training, features, n)
+        sampled |= evaluation.reference_measurements(real, training, features, n)
         for name, figure in sampled.items():
             figures[name] = dataclasses.replace(figure, method=figure.method + note)
     return figures
@@ -150,7 +150,7 @@ def _likelihood(model, images, split, num_images, num_importance_samples, report
         draws = "" if model.log_prob_is_exact else f" with {num_importance_samples:,} draws each"
         purpose = "training" if split == "train" else split
         report(f"Measuring the likelihood of {num_images:,} {purpose} images{draws} ...")
-    return model_figures.likelihood_figures(model, images, num_importance_samples)
+    return model_measurements.likelihood_measurements(model, images, num_importance_samples)
 
 
 def _likelihoods_by_split(model, recipe, settings, num_importance_samples, report):
@@ -164,7 +164,7 @@ def _likelihoods_by_split(model, recipe, settings, num_importance_samples, repor
     figures = {}
     for name in names:
         split = run_data.splits(settings)[name]
-        num_images = min(model_figures.MOST_IMAGES, data.num_images(settings["dataset"], split))
+        num_images = min(model_measurements.MOST_IMAGES, data.num_images(settings["dataset"], split))
         batch_size = settings["batch_size"]
         images = run_data.load_split(recipe, settings, name, shuffle=False).unbatch().take(num_images).batch(batch_size)
         images = images.apply(tf.data.experimental.assert_cardinality(-(-num_images // batch_size)))
@@ -177,7 +177,7 @@ def _likelihoods_by_split(model, recipe, settings, num_importance_samples, repor
     return figures
 
 
-def format_figures(figures, published):
+def format_measurements(figures, published):
     """A line for each figure, with its n and method, and for each to compare with, with its source."""
     lines = [str(figure) for figure in figures.values()]
     lines += [f"{'to compare with':32} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]

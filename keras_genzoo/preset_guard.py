@@ -124,7 +124,8 @@ def _is_ours(entry):
         inspect.isclass(cls)
         and isinstance(entry["config"], dict)
         and cls.__module__.startswith("keras_genzoo.")
-        and (cls.__module__, cls.__name__) == (entry.get("module"), entry["class_name"])
+        and str(entry.get("module")).startswith("keras_genzoo.")  # where the class lay when the preset was written
+        and cls.__name__ == entry["class_name"]
     )
 
 

@@ -138,7 +138,7 @@ def _finish(model, recipe, settings, output, report, full):
         if draws:
             shutil.copy(output / "samples.png", preset)
     report(f"\n{recipe.model} trained by recipe {settings['recipe']} on {settings['dataset']}")
-    report(measuring.format_figures(figures, recipe.published))
+    report(measuring.format_measurements(figures, recipe.published))
     evaluate = shlex.join(["genzoo", "evaluate", str(output)])
     if not effort.is_full:
         report(effort.quick_note(f"{evaluate} --full"))

@@ -13,7 +13,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import keras_genzoo as gz
-from keras_genzoo import conversion
+from keras_genzoo.serving import conversion
 
 FILES = {name: f"decoder{format.suffix}" for name, format in conversion.FORMATS.items()}
 MODELS = {

@@ -177,7 +177,7 @@ def test_likelihoods_of_three_splits():
 
 def test_bounds_of_splits_are_from_as_many_draws(monkeypatch):
     monkeypatch.setattr(measuring, "_DRAWS_BY_SPLIT", 3)
-    monkeypatch.setattr(measuring.model_figures, "MOST_IMAGES", 70)
+    monkeypatch.setattr(measuring.model_measurements, "MOST_IMAGES", 70)
     recipe = recipes.Recipe("VAE", "digits", 1, data_options={"binarize": "stochastic"}, num_importance_samples=4)
     settings = {"dataset": "digits", "batch_size": 50, "seed": 0, **splits_in_settings("digits")}
     vae = gz.VAE((8, 8, 1), 2)

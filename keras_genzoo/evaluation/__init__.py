@@ -6,17 +6,17 @@ from keras_genzoo.evaluation.features import FeatureSpace, default_features, fea
 from keras_genzoo.evaluation.frechet import FrechetDistance, frechet_distance
 from keras_genzoo.evaluation.kernel import KernelDistance, kernel_distance
 from keras_genzoo.evaluation.likelihood import log_likelihood
-from keras_genzoo.evaluation.model_figures import reference_figures, sample_figures
+from keras_genzoo.evaluation.model_measurements import reference_measurements, sample_measurements
 from keras_genzoo.evaluation.neighborhoods import PrecisionRecall, precision_recall
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 __all__ = [
     "Classifier",
     "ClassifierAgreement",
     "FeatureSpace",
-    "Figure",
     "FrechetDistance",
     "KernelDistance",
+    "Measurement",
     "PrecisionRecall",
     "class_imbalance",
     "classifier_agreement",
@@ -26,6 +26,6 @@ __all__ = [
     "kernel_distance",
     "log_likelihood",
     "precision_recall",
-    "reference_figures",
-    "sample_figures",
+    "reference_measurements",
+    "sample_measurements",
 ]

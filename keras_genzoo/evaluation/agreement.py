@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_genzoo import inputs
 from keras_genzoo.evaluation.features import load_classifier
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 
 class ClassifierAgreement(keras.metrics.Mean):
@@ -44,7 +44,9 @@ class ClassifierAgreement(keras.metrics.Mean):
     def figure(self):
         n, p = int(self.count), float(self.result())
         error = math.sqrt(p * (1 - p) / n)
-        return Figure(self.name, p, "share", n, f"read as their label by {self.classifier_name}", standard_error=error)
+        return Measurement(
+            self.name, p, "share", n, f"read as their label by {self.classifier_name}", standard_error=error
+        )
 
 
 def classifier_agreement(images, labels, classifier, batch_size=100):
@@ -57,7 +59,7 @@ def classifier_agreement(images, labels, classifier, batch_size=100):
         batch_size: int, images classified at a time.
 
     Returns:
-        `Figure`, a share in [0, 1] with the standard error of a proportion. The classifier's own errors bound it.
+        `Measurement`, a share in [0, 1] with the standard error of a proportion. The classifier's own errors bound it.
 
     Raises:
         ValueError: for no images, an unknown classifier, and images or labels it cannot take.
@@ -86,7 +88,7 @@ def class_imbalance(real, generated, classifier, batch_size=100):
         batch_size: int, images classified at a time.
 
     Returns:
-        `Figure`, a share in [0, 1], whose method lists the share of each class among the generated images. Two sets of
+        `Measurement`, a share in [0, 1], whose method lists the share of each class among the generated images. Two sets of
         10,000 real images of 10 classes differ by about 1%.
 
     Raises:
@@ -101,7 +103,7 @@ def class_imbalance(real, generated, classifier, batch_size=100):
         classes = np.argmax(np.concatenate(scores), axis=-1)
         shares[name] = np.bincount(classes, minlength=scores[0].shape[-1]) / len(images)
     listed = " ".join(f"{100 * share:.1f}" for share in shares["generated"])
-    return Figure(
+    return Measurement(
         "class_imbalance",
         float(np.abs(shares["generated"] - shares["real"]).sum() / 2),
         "share",

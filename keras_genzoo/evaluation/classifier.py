@@ -12,8 +12,8 @@ from keras import layers
 
 from keras_genzoo import images as image_convention
 from keras_genzoo import inputs, presets
-from keras_genzoo.figure import Measurement
 from keras_genzoo.graph_method import graph_method
+from keras_genzoo.measurement import Objective
 from keras_genzoo.training_data import ChecksData
 
 _WIDTHS = (16, 32, 64, 64, 96)  # filters of the convolutions; the last is the number of features
@@ -35,7 +35,7 @@ class Classifier(ChecksData, keras.Model):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    measurements = (Measurement("accuracy", "share", "images whose class has the largest score", ("accuracy",)),)
+    measurements = (Objective("accuracy", "share", "images whose class has the largest score", ("accuracy",)),)
     log_prob_is_exact = None  # it has no likelihood of images
 
     def __init__(self, image_shape, num_classes=10, max_shift=0, flip=False, **kwargs):

@@ -45,7 +45,7 @@ class FeatureMetric(keras.metrics.Metric):
         raise NotImplementedError
 
     def figures(self):
-        """The result as a dict, name to `Figure`."""
+        """The result as a dict, name to `Measurement`."""
         raise NotImplementedError
 
     def describe_features(self):
@@ -77,7 +77,7 @@ def compare(metrics, real, generated, batch_size=100, verbose=0):
         verbose: 1 for a progress bar.
 
     Returns:
-        dict, name to `Figure`.
+        dict, name to `Measurement`.
 
     Raises:
         ValueError: for data that are empty, too few, of different shapes or out of range.

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.evaluation.feature_metric import FeatureMetric, compare
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 
 class FrechetDistance(FeatureMetric):
@@ -74,7 +74,7 @@ class FrechetDistance(FeatureMetric):
     def figures(self):
         value = float(self.result())
         num_real, num_generated = self._num_seen()
-        figure = Figure(self.name, value, "", num_real, self.describe_features(), num_generated)
+        figure = Measurement(self.name, value, "", num_real, self.describe_features(), num_generated)
         return {self.name: figure}
 
 
@@ -105,7 +105,7 @@ def frechet_distance(real, generated, features, batch_size=100, verbose=0):
         verbose: 1 for a progress bar.
 
     Returns:
-        `Figure`; `float()` gives the distance, at least 0.
+        `Measurement`; `float()` gives the distance, at least 0.
 
     Raises:
         ValueError: for fewer than 2 images of either kind, images of different shapes or out of range, and features

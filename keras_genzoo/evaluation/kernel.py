@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from keras_genzoo.evaluation.feature_metric import FeatureMetric, compare
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 _MOST_BLOCKS_WAITING = 10
 
@@ -81,7 +81,7 @@ class KernelDistance(FeatureMetric):
         num_blocks, size = (self._num_blocks, self.block_size) if self._num_blocks else (1, min(self._num_waiting()))
         method = f"unbiased, mean of {num_blocks} blocks of {size}, kernel (x.y/d + 1)^3, {self.describe_features()}"
         n = num_blocks * size
-        figure = Figure(self.name, value, "", n, method, n, None if math.isnan(error) else error)
+        figure = Measurement(self.name, value, "", n, method, n, None if math.isnan(error) else error)
         return {self.name: figure}
 
 
@@ -105,7 +105,7 @@ def kernel_distance(real, generated, features, block_size=100, batch_size=100, v
         verbose: 1 for a progress bar.
 
     Returns:
-        `Figure`; its n counts the images in whole blocks, its standard error is that over blocks.
+        `Measurement`; its n counts the images in whole blocks, its standard error is that over blocks.
 
     Raises:
         ValueError: for fewer than 2 images of either kind, images of different shapes or out of range, and features

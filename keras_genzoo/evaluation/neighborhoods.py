@@ -16,7 +16,7 @@ Naeem et al. 2020, https://arxiv.org/abs/2002.09797. All depend on n and k: comp
 import numpy as np
 
 from keras_genzoo.evaluation.feature_metric import FeatureMetric, compare
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 _WORKING_MEMORY = 128  # MiB of pairwise distances held at a time
 
@@ -60,7 +60,9 @@ class PrecisionRecall(FeatureMetric):
     def figures(self):
         num_real, num_generated = self._num_seen()
         method = f"k={self.num_neighbors} neighbours, {self.describe_features()}"
-        return {name: Figure(name, value, "", num_real, method, num_generated) for name, value in self.result().items()}
+        return {
+            name: Measurement(name, value, "", num_real, method, num_generated) for name, value in self.result().items()
+        }
 
 
 def _precision_recall(real, generated, k):
@@ -105,7 +107,7 @@ def precision_recall(real, generated, features, num_neighbors=5, batch_size=100,
         verbose: 1 for a progress bar.
 
     Returns:
-        dict of the `Figure`s `precision`, `recall` and `coverage`, in [0, 1], and `density`, at least 0.
+        dict of the `Measurement`s `precision`, `recall` and `coverage`, in [0, 1], and `density`, at least 0.
 
     Raises:
         ValueError: for k or fewer images of either kind, images of different shapes or out of range, and features

@@ -38,7 +38,7 @@ class Regularizer:
     """A penalty on a discriminator's gradient.
 
     Attributes:
-        name: class in `keras_genzoo.adversarial.losses`.
+        name: class in `keras_genzoo.models.adversarial.losses`.
         weight: float.
     """
 
@@ -46,7 +46,7 @@ class Regularizer:
     weight: float
 
     def build(self):
-        from keras_genzoo.adversarial import losses
+        from keras_genzoo.models.adversarial import losses
 
         return getattr(losses, self.name)(self.weight)
 

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.adversarial import losses
 from keras_genzoo.layers import SpectralNormalization
+from keras_genzoo.models.adversarial import losses
 from keras_genzoo.networks import nested_layers
 
 IMAGES = tf.random.stateless_uniform((6, 8, 8, 1), (0, 0))

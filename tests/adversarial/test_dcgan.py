@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.adversarial import dcgan
 from keras_genzoo.layers import SpectralNormalization
+from keras_genzoo.models.adversarial import dcgan
 
 
 def layers_of(network, kind):

@@ -9,8 +9,8 @@ import scipy.stats
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.adversarial import losses
 from keras_genzoo.layers import FusedBatchNormalization, SpectralNormalization
+from keras_genzoo.models.adversarial import losses
 from keras_genzoo.networks import nested_layers
 
 

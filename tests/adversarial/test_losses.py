@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy import integrate, stats
 
-from keras_genzoo.adversarial import losses
+from keras_genzoo.models.adversarial import losses
 
 REAL, FAKE = np.array([-3.0, 0.0, 1.0, 40.0], "float32"), np.array([2.0, -1.0, 0.5, -60.0], "float32")
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.adversarial import losses
+from keras_genzoo.models.adversarial import losses
 
 
 def test_defaults_are_the_papers():

@@ -127,7 +127,7 @@ def test_bound_is_exact_at_any_k_with_the_exact_posterior(images):
 
 def test_log_prob_does_not_depend_on_the_size_of_its_chunks(images, monkeypatch):
     """A k beyond what fits at once: the estimate agrees with a single big chunk within their standard errors."""
-    from keras_genzoo.autoencoders import vae as module
+    from keras_genzoo.models.autoencoders import vae as module
 
     def bound():
         vae = linear_vae()

@@ -12,7 +12,7 @@ import scipy.stats
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.autoregressive import autoregressive_model
+from keras_genzoo.models.autoregressive import autoregressive_model
 from tests.autoregressive import naive
 from tests.autoregressive.conftest import every_image, with_random_weights
 

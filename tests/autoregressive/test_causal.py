@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genzoo.autoregressive import causal
+from keras_genzoo.models.autoregressive import causal
 from tests.autoregressive.conftest import with_random_weights
 
 

@@ -14,8 +14,8 @@ from tests.contract.variants import VARIANTS
 
 def test_every_model_has_a_variant_and_every_family_one_that_represents_it():
     assert set(gz._MODELS) <= set(VARIANTS)
-    families = {gz._MODELS[name.split()[0]].split(".")[0] for name in VARIANTS}
-    represented = [gz._MODELS[variant.name].split(".")[0] for variant in VARIANTS.values() if variant.represents_family]
+    families = {gz._MODELS[name.split()[0]].split(".")[1] for name in VARIANTS}
+    represented = [gz._MODELS[variant.name].split(".")[1] for variant in VARIANTS.values() if variant.represents_family]
     assert sorted(represented) == sorted(families)
 
 

@@ -8,7 +8,7 @@ import pytest
 import keras_genzoo as gz
 from keras_genzoo import recipes
 from keras_genzoo.evaluation import features
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 from tests.command_line import genzoo
 
 pytestmark = pytest.mark.xdist_group("figures")  # one run for all
@@ -38,7 +38,7 @@ def test_evaluate_recomputes_the_figures_of_the_preset(run):
     printed = genzoo("evaluate", folder)
     assert "Measured quickly (100 draws of the likelihood bound, 360 samples)" in printed and "add --full" in printed
     for name, figure in figures.items():
-        assert str(Figure.from_facts(name, figure)) in printed
+        assert str(Measurement.from_facts(name, figure)) in printed
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_full_figures_of_a_run(tmp_path):
     evaluated = genzoo("evaluate", tmp_path / "run", "--full")
     assert "quickly" not in evaluated
     for name, figure in metadata["figures"].items():
-        assert str(Figure.from_facts(name, figure)) in evaluated
+        assert str(Measurement.from_facts(name, figure)) in evaluated
 
 
 PYTHON_MODELS = {
@@ -160,7 +160,7 @@ def test_figures_that_fit_the_model(name, tmp_path, monkeypatch):
     assert set(figures) == expected
     evaluated = genzoo("evaluate", tmp_path / "run")
     for figure in expected:
-        line = str(Figure.from_facts(figure, figures[figure]))
+        line = str(Measurement.from_facts(figure, figures[figure]))
         assert line in printed and line in evaluated
     assert "in grey levels" not in printed and ("images in bits" in printed) == (name == "pixelcnn_of_bits")
 
@@ -171,7 +171,7 @@ def test_a_classifier_by_its_recipe(tmp_path):
     assert "accuracy" in printed and "% (n=360 images" in printed and "genzoo sample" not in printed
     assert {path.name for path in folder.iterdir()} == {"run.json", "history.csv", "preset", "backup"}
     accuracy = json.loads((folder / "preset" / "metadata.json").read_text())["figures"]["accuracy"]
-    assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", folder)
+    assert str(Measurement.from_facts("accuracy", accuracy)) in genzoo("evaluate", folder)
     genzoo("evaluate", folder, "--num-samples", 10, fails_with="a Classifier draws no samples")
     for command in ("sample", "export"):
         message = f"holds a Classifier, which draws no samples. To measure it: genzoo evaluate {folder}; to load it in "
@@ -182,4 +182,4 @@ def test_a_classifier_by_its_recipe(tmp_path):
 
 def test_evaluate_a_shipped_classifier():
     accuracy = gz.list_presets()["classifier_digits"]["figures"]["accuracy"]
-    assert str(Figure.from_facts("accuracy", accuracy)) in genzoo("evaluate", "classifier_digits")
+    assert str(Measurement.from_facts("accuracy", accuracy)) in genzoo("evaluate", "classifier_digits")

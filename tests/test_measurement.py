@@ -5,7 +5,7 @@ import json
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 
 @pytest.mark.parametrize(
@@ -24,28 +24,28 @@ from keras_genzoo.figure import Figure
     ],
 )
 def test_amount_has_the_digits_that_mean_something(value, unit, error, amount):
-    assert Figure("x", value, unit, 10, "m", standard_error=error).amount.strip() == amount
+    assert Measurement("x", value, unit, 10, "m", standard_error=error).amount.strip() == amount
 
 
 def test_the_line_names_n_of_either_kind_and_the_method():
-    line = str(Figure("frechet_distance", 1.5, "", 360, "features of f, not resized", 350))
+    line = str(Measurement("frechet_distance", 1.5, "", 360, "features of f, not resized", 350))
     assert line.startswith("frechet distance ")
     assert line.endswith(" 1.500 (n=360 real, 350 generated images; features of f, not resized)")
-    assert str(Figure("loss", 1.5, "nats", 360, "m")).endswith("1.50 nats (n=360 images; m)")
+    assert str(Measurement("loss", 1.5, "nats", 360, "m")).endswith("1.50 nats (n=360 images; m)")
 
 
 def test_float_is_the_value():
-    assert float(Figure("x", 1.25, "", 2, "m")) == 1.25
+    assert float(Measurement("x", 1.25, "", 2, "m")) == 1.25
 
 
 def test_metadata_round_trip():
-    for figure in (Figure("x", 1.25, "", 2, "m", 3, 0.5), Figure("x", 1.25, "nats", 2, "m")):
+    for figure in (Measurement("x", 1.25, "", 2, "m", 3, 0.5), Measurement("x", 1.25, "nats", 2, "m")):
         facts = json.loads(json.dumps(figure.facts()))
         assert None not in facts.values()
-        assert Figure.from_facts("x", facts) == figure
+        assert Measurement.from_facts("x", facts) == figure
 
 
 def test_figures_of_shipped_presets_read():
     for metadata in gz.list_presets().values():
         for name, facts in metadata["figures"].items():
-            assert Figure.from_facts(name, facts).facts() == facts
+            assert Measurement.from_facts(name, facts).facts() == facts

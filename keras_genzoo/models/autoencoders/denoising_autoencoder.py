@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import distributions
-from keras_genzoo.autoencoders.autoencoder import Autoencoder
+from keras_genzoo.models.autoencoders.autoencoder import Autoencoder
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")

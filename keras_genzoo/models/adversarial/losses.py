@@ -232,5 +232,5 @@ def _get(name, value, choices, base):
         return choices[value]()
     raise ValueError(
         f"`{name}` must be one of {', '.join(map(repr, choices))}, or a {base.__name__} of "
-        f"keras_genzoo.adversarial.losses; got {value!r}."
+        f"keras_genzoo.models.adversarial.losses; got {value!r}."
     )

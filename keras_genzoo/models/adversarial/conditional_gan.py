@@ -13,7 +13,7 @@ the image's features with a vector of the class.
 import keras
 
 from keras_genzoo import distributions
-from keras_genzoo.adversarial import dcgan, gan
+from keras_genzoo.models.adversarial import dcgan, gan
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")

@@ -17,7 +17,7 @@ import math
 
 import tensorflow as tf
 
-from keras_genzoo.autoregressive.causal import Cursor
+from keras_genzoo.models.autoregressive.causal import Cursor
 
 
 def draw_rows(network, draw_level, images, noise, condition, above, first, last, pixels_a_turn=1):

@@ -19,11 +19,11 @@ import tensorflow as tf
 from keras import layers
 
 from keras_genzoo import distributions, networks, serving
-from keras_genzoo.adversarial import losses
 from keras_genzoo.graph_method import graph_method
 from keras_genzoo.inputs import check_latents, check_network, positive_integers
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
 from keras_genzoo.layers import SpectralNormalization
+from keras_genzoo.models.adversarial import losses
 from keras_genzoo.optimizers import PlayersOptimizer
 
 _HIDDEN_UNITS = (256, 512)  # of the generator; the discriminator has them in reverse

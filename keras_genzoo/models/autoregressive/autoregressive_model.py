@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from keras_genzoo import distributions, inputs, serving
 from keras_genzoo import images as image_convention
-from keras_genzoo.autoregressive import levels, sampler
 from keras_genzoo.generative_model import GenerativeModel
 from keras_genzoo.graph_method import graph_method
+from keras_genzoo.models.autoregressive import levels, sampler
 
 _LIKELIHOODS = ("categorical", "logistic_mixture")
 _NUM_LOGISTICS = 10  # as in Salimans et al. 2017

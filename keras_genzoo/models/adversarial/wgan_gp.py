@@ -11,7 +11,7 @@ networks these otherwise are, has batch normalisation.
 
 import keras
 
-from keras_genzoo.adversarial.dcgan import DCGAN
+from keras_genzoo.models.adversarial.dcgan import DCGAN
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")

@@ -17,9 +17,9 @@ import keras
 from keras import layers
 
 from keras_genzoo import networks
-from keras_genzoo.adversarial.gan import GAN
 from keras_genzoo.inputs import positive_integers
 from keras_genzoo.layers import BlockConv2D, BlockConv2DTranspose
+from keras_genzoo.models.adversarial.gan import GAN
 
 _SMALLEST_SIDE = 4  # images are halved until a side would fall below this, and at least twice
 _SIDE_OF_THE_PAPER = 64

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import files, graph_definition, inputs
+from keras_genzoo import files, inputs
 from keras_genzoo import images as image_convention
+from keras_genzoo.serving import graph_definition
 
 MAX_ROWS = 1024  # images a request may ask for or bring: some 3 MB at 28x28, and a bound on the server's memory
 WARMUP = "assets.extra/tf_serving_warmup_requests"

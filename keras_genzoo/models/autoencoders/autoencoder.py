@@ -12,9 +12,9 @@ https://arxiv.org/abs/1412.6980, section 3), and is N(0, I) before training.
 import keras
 import tensorflow as tf
 
-from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
 from keras_genzoo.distributions import tfd
-from keras_genzoo.figure import Measurement
+from keras_genzoo.measurement import Objective
+from keras_genzoo.models.autoencoders.encoder_decoder import EncoderDecoder
 
 _MOMENTUM = 0.99  # of the running moments of the codes, as BatchNormalization's
 _JITTER = 1e-4  # variance added to each dimension of the codes, so that unused ones keep the covariance positive
@@ -58,7 +58,7 @@ class Autoencoder(EncoderDecoder):
 
     @property
     def measurements(self):
-        return (Measurement("loss", "nats", "-log p(x|z) at the code of x", ("loss",)),)
+        return (Objective("loss", "nats", "-log p(x|z) at the code of x", ("loss",)),)
 
     def corrupt(self, clean):
         """What the encoder sees in training: here the image itself."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
+class Measurement:
     """A measured number; `float(figure)` is its value, `str(figure)` the line to print.
 
     Attributes:
@@ -67,13 +67,13 @@ class Figure:
         return f"{self.label:32} {self.amount} ({self.counts}; {self.method})"
 
 
-class Measurement(NamedTuple):
+class Objective(NamedTuple):
     """A figure that a model can be measured by, before it has a value.
 
     Attributes:
-        name: str, as of the `Figure`.
-        unit: str, as of the `Figure`.
-        method: str, as of the `Figure`.
+        name: str, as of the `Measurement`.
+        unit: str, as of the `Measurement`.
+        method: str, as of the `Measurement`.
         metrics: tuple of str, the metrics of `evaluate` whose sum is the value.
     """
 

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_genzoo.autoregressive.causal import (
+from keras_genzoo.models.autoregressive.causal import (
     CausalConv2D,
     CausalNetwork,
     Cursor,
@@ -26,7 +26,7 @@ from keras_genzoo.autoregressive.causal import (
     per_example,
     shift_down,
 )
-from keras_genzoo.autoregressive.pixelcnn import PixelCNN
+from keras_genzoo.models.autoregressive.pixelcnn import PixelCNN
 
 _FIRST_WINDOW, _WINDOW = 7, 3
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import files, inputs, serving
+from keras_genzoo import files, inputs
+from keras_genzoo.serving import saved_model as serving
 
 
 class Format(NamedTuple):

@@ -21,10 +21,10 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import distributions, serving
-from keras_genzoo.autoencoders.encoder_decoder import EncoderDecoder
-from keras_genzoo.figure import Measurement
 from keras_genzoo.graph_method import graph_method
 from keras_genzoo.inputs import positive_integers, stateless_seed
+from keras_genzoo.measurement import Objective
+from keras_genzoo.models.autoencoders.encoder_decoder import EncoderDecoder
 
 _VALUES_AT_ONCE = 2**20  # float32 numbers of one layer that `log_prob` holds at a time: 4 MiB, near to a cache
 
@@ -109,7 +109,7 @@ class VAE(EncoderDecoder):
         k = self.num_importance_samples
         draws = "one draw" if k == 1 else f"mean of {k} draws"
         method = f"-E_q log p(x|z) + KL(q(z|x) || p(z)), {draws} an image"
-        return (Measurement("negative_elbo", "nats", method, ("reconstruction", "kl")),)
+        return (Objective("negative_elbo", "nats", method, ("reconstruction", "kl")),)
 
     # ---- objective ----
 

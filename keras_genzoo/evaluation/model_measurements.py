@@ -13,14 +13,14 @@ from keras_genzoo.evaluation.frechet import FrechetDistance
 from keras_genzoo.evaluation.kernel import KernelDistance
 from keras_genzoo.evaluation.likelihood import log_likelihood
 from keras_genzoo.evaluation.neighborhoods import PrecisionRecall
-from keras_genzoo.figure import Figure
+from keras_genzoo.measurement import Measurement
 
 MOST_IMAGES = 10_000  # real images, and samples unless asked for more: what the literature compares by
 _KERNEL_BLOCKS, _LARGEST_KERNEL_BLOCK = 10, 1000
 _IMAGES_AT_ONCE = 500
 
 
-def metric_figures(model, dataset):
+def objective_measurements(model, dataset):
     """What `model.evaluate` says of a data set, under names and units that can be compared between models.
 
     Args:
@@ -28,7 +28,7 @@ def metric_figures(model, dataset):
         dataset: `tf.data.Dataset` of batches as `fit` takes them.
 
     Returns:
-        dict, name to `Figure`.
+        dict, name to `Measurement`.
     """
     if not model.measurements:
         return {}
@@ -38,11 +38,11 @@ def metric_figures(model, dataset):
     for name, unit, method, terms in model.measurements:
         value = sum(metrics[term] for term in terms)
         error = math.sqrt(value * (1 - value) / n) if unit == "share" else None  # of a proportion
-        figures[name] = Figure(name, value, unit, n, method, standard_error=error)
+        figures[name] = Measurement(name, value, unit, n, method, standard_error=error)
     return figures
 
 
-def likelihood_figures(model, dataset, num_importance_samples=None):
+def likelihood_measurements(model, dataset, num_importance_samples=None):
     """log p(x) of a data set, where the model has it: exact, or a bound from so many draws.
 
     Args:
@@ -51,7 +51,7 @@ def likelihood_figures(model, dataset, num_importance_samples=None):
         num_importance_samples: int, draws of the bound; None leaves a bound out.
 
     Returns:
-        dict, name to `Figure`.
+        dict, name to `Measurement`.
     """
     if model.log_prob_is_exact is None or (not model.log_prob_is_exact and num_importance_samples is None):
         return {}
@@ -63,13 +63,15 @@ def likelihood_figures(model, dataset, num_importance_samples=None):
         method += f", images of {model.num_levels} levels"
     result = log_likelihood(model, dataset, verbose=1, **options)
     n, error = result["num_examples"], result["standard_error"]
-    figures = {name: Figure(name, result["log_likelihood"], "nats", n, method, standard_error=error)}
+    figures = {name: Measurement(name, result["log_likelihood"], "nats", n, method, standard_error=error)}
     if model.num_levels:
-        figures["bits_per_dim"] = Figure("bits_per_dim", result["bits_per_dim"], "bits/dim", n, "from the line above")
+        figures["bits_per_dim"] = Measurement(
+            "bits_per_dim", result["bits_per_dim"], "bits/dim", n, "from the line above"
+        )
     return figures
 
 
-def sample_figures(model, real, features, num_samples=None, classifier=None, seed=0):
+def sample_measurements(model, real, features, num_samples=None, classifier=None, seed=0):
     """Samples of a model against real images: Frechet and kernel distance, precision, recall, density, coverage.
 
     Args:
@@ -82,7 +84,7 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
         seed: int32, of the samples.
 
     Returns:
-        dict, name to `Figure`.
+        dict, name to `Measurement`.
     """
     space = feature_space(features)
     vectors = None if model.condition_dim is None else _first(real, 1)
@@ -103,7 +105,7 @@ def sample_figures(model, real, features, num_samples=None, classifier=None, see
     }
 
 
-def reference_figures(real, training, features, num_images=None):
+def reference_measurements(real, training, features, num_images=None):
     """The distances of training images to other real ones, to read those of samples by.
 
     They are no floor: samples may lie nearer. A Frechet distance falls as either set grows, and in a draw of few images
@@ -118,7 +120,7 @@ def reference_figures(real, training, features, num_images=None):
         num_images: int, training images; by default as many as real ones. Give the number of samples that are measured.
 
     Returns:
-        dict, name to `Figure`.
+        dict, name to `Measurement`.
     """
     space = feature_space(features)
     real = _first(real)
