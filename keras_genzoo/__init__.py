@@ -28,9 +28,15 @@ _MODELS = {
 _NAMES = {
     **_MODELS,
     "GenerativeModel": "generative_model",
+    "ZooModel": "zoo_model",
     "list_presets": "presets",
 }
-_MODULES = ("adversarial", "callbacks", "data", "distributions", "evaluation", "images", "networks", "recipes")
+# Public modules; `images` is the older name of `pictures`.
+_MODULES = {
+    **{name: name for name in ("adversarial", "callbacks", "data", "distributions", "domains", "evaluation")},
+    **{name: name for name in ("networks", "pictures", "recipes", "serving")},
+    "images": "pictures",
+}
 
 __all__ = [*_NAMES, *_MODULES]
 
@@ -39,7 +45,7 @@ def __getattr__(name):
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

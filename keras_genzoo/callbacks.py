@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_genzoo import images as image_convention
+from keras_genzoo import pictures
 
 
 class _Pictures(keras.callbacks.Callback):
@@ -22,11 +22,11 @@ class _Pictures(keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
 
     def on_epoch_end(self, epoch, logs=None):
-        images = self.draw()
-        image_convention.save_grid(images, self.directory / f"{self.name}_{epoch + 1:04d}.png")
+        images = self.picture()
+        pictures.save_grid(images, self.directory / f"{self.name}_{epoch + 1:04d}.png")
         if self.writer:
             with self.writer.as_default():
-                tf.summary.image(self.name, image_convention.grid(images)[None], step=epoch + 1)
+                tf.summary.image(self.name, pictures.grid(images)[None], step=epoch + 1)
             self.writer.flush()
 
 
@@ -54,7 +54,7 @@ class SampleGrid(_Pictures):
     def on_train_begin(self, logs=None):
         grid_labels(self.model, self.num_samples, self.labels)  # raises before an epoch is spent
 
-    def draw(self):
+    def picture(self):
         return sample_grid(self.model, self.num_samples, self.seed, self.labels)
 
 
@@ -71,7 +71,7 @@ class ReconstructionGrid(_Pictures):
         super().__init__(directory, "reconstructions", log_dir)
         self.data = data
 
-    def draw(self):
+    def picture(self):
         return reconstruction_grid(self.model, self.data)
 
 
@@ -100,31 +100,40 @@ def sample_grid(model, num_samples=64, seed=None, labels=None):
     columns = model.num_classes if labels is None else None
     labels = grid_labels(model, num_samples, labels)
     samples = model.sample(num_samples if labels is None else len(labels), labels, seed)
-    return tf.reshape(samples, (-1, columns, *model.image_shape)) if columns else samples
+    shown = model.sample_domain.picture(samples)
+    return tf.reshape(shown, (-1, columns, *shown.shape[1:])) if columns else shown
 
 
 def grid_labels(model, num_samples, labels=None):
     """What the samples of a grid are conditioned on, None for a model without; ValueError where it must be given."""
-    if labels is None and model.condition_dim is not None:
+    if labels is None and model.is_conditional and not model.num_classes:
+        (condition_dim,) = model.condition_domain.shape
         raise ValueError(
-            f"`labels` are missing: this model has condition_dim={model.condition_dim}, and vectors cannot be made up. "
-            f"Pass labels=, floats (n, {model.condition_dim}) with one vector a sample, to SampleGrid or model.sample."
+            f"`labels` are missing: this model has condition_dim={condition_dim}, and vectors cannot be made up. "
+            f"Pass labels=, floats (n, {condition_dim}) with one vector a sample, to SampleGrid or model.sample."
         )
     if labels is None and model.num_classes:
         num_rows = -(-num_samples // model.num_classes)
         return list(range(model.num_classes)) * num_rows
     if labels is not None and not model.is_conditional:
         raise ValueError(f"`labels` given, but this {type(model).__name__} was built without num_classes.")
-    return model.check_labels(labels)
+    return model.check_condition(labels)
 
 
 def reconstruction_grid(model, data, num_columns=16):
     """Rows of images, each above the row of their reconstructions: `(rows, columns, h, w, c)`."""
     images, labels = model.unpack(data)
-    num_columns = min(num_columns, len(images))
-    num_rows = len(images) // num_columns
-    pairs = [
-        tf.reshape(part[: num_rows * num_columns], (num_rows, 1, num_columns, *model.image_shape))
-        for part in (images, model.reconstruct(images, labels))
-    ]
-    return tf.reshape(tf.concat(pairs, axis=1), (2 * num_rows, num_columns, *model.image_shape))
+    return rows_of([images, model.reconstruct(images, labels)], num_columns)
+
+
+def rows_of(kinds, num_columns=16):
+    """Rows of images of several kinds below each other, as often as they fit: `(rows, columns, h, w, c)`.
+
+    Args:
+        kinds: list of images `(n, h, w, c)` of one shape, that belong together place by place.
+        num_columns: int, at most so many.
+    """
+    num_columns = min(num_columns, len(kinds[0]))
+    num_rows, shape = len(kinds[0]) // num_columns, kinds[0].shape[1:]
+    rows = [tf.reshape(kind[: num_rows * num_columns], (num_rows, 1, num_columns, *shape)) for kind in kinds]
+    return tf.reshape(tf.concat(rows, axis=1), (len(kinds) * num_rows, num_columns, *shape))

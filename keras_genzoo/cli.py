@@ -107,14 +107,14 @@ def sample(preset_or_run, num_samples, label, seed, output):
         if output.suffix.lower() != ".png":
             raise ValueError(f"--output must end in .png, the format of the picture; got {output}")
         folder = _find(preset_or_run)
-        from keras_genzoo import callbacks, images
+        from keras_genzoo import callbacks, pictures
         from keras_genzoo.generative_model import GenerativeModel
 
         model = GenerativeModel.from_preset(folder)
         if label is None:
-            images.save_grid(callbacks.sample_grid(model, num_samples, seed), output)
+            pictures.save_grid(callbacks.sample_grid(model, num_samples, seed), output)
         else:
-            images.save_grid(model.sample(num_samples, [label] * num_samples, seed), output)
+            pictures.save_grid(model.sample(num_samples, [label] * num_samples, seed), output)
         click.echo(f"Wrote {output}.")
 
 
@@ -205,9 +205,8 @@ def export(preset_or_run, output, version, format, batch_size, jit_compile, serv
             raise ValueError("--server-config is for SavedModels; leave out --format.")
         from keras_genzoo import serving
         from keras_genzoo.generative_model import GenerativeModel
-        from keras_genzoo.serving import conversion
 
-        path = output / (name if is_saved_model else name + conversion.FORMATS[format].suffix)
+        path = output / (name if is_saved_model else name + serving.FORMATS[format].suffix)
         options = {"version": version, "jit_compile": jit_compile, "batch_size": batch_size}
         path = GenerativeModel.from_preset(folder).export(path, format, **options)
         click.echo(f"Wrote {path}.")

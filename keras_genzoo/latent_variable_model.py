@@ -2,15 +2,14 @@
 
 import tensorflow as tf
 
-from keras_genzoo import serving
-from keras_genzoo.generative_model import GenerativeModel
-from keras_genzoo.inputs import check_latents, positive_integers
+from keras_genzoo import checks, distributions, domains, serving
+from keras_genzoo.image_model import ImageModel
 
 
-class LatentVariableModel(GenerativeModel):
+class LatentVariableModel(ImageModel):
     """Base class of the models that draw a latent from a prior and turn it into an image.
 
-    A subclass gives `prior`, a `tfd.Distribution` with event `(latent_dim,)`, and `generate(latents, labels)`.
+    A subclass gives `generate(latents, labels)`, and where the prior is another than N(0, I), `prior`.
 
     Args:
         image_shape: tuple `(height, width, channels)`.
@@ -21,10 +20,20 @@ class LatentVariableModel(GenerativeModel):
 
     def __init__(self, image_shape, latent_dim, num_classes=None, **kwargs):
         super().__init__(image_shape, num_classes, **kwargs)
-        (self.latent_dim,) = positive_integers("latent_dim", [latent_dim], 1)
+        (self.latent_dim,) = checks.positive_integers("latent_dim", [latent_dim], 1)
 
     def get_config(self):
         return {**super().get_config(), "latent_dim": self.latent_dim}
+
+    @property
+    def prior(self):
+        """p(z), a `tfd.Distribution` with event `(latent_dim,)`."""
+        return distributions.standard_normal(self.latent_dim)
+
+    @property
+    def latent_domain(self):
+        """`Latents`: what latents must be."""
+        return domains.Latents((self.latent_dim,))
 
     def draw_noise(self, num_samples, seed):
         return self.prior.sample(num_samples, seed=seed)  # (num_samples, latent_dim)
@@ -36,8 +45,8 @@ class LatentVariableModel(GenerativeModel):
             latents: float `(n, latent_dim)`.
             labels: ints `(n,)`, for a conditional model.
         """
-        latents = self.check_latents(latents)
-        return self._generate(latents, self.check_labels(labels, latents.shape[0]))
+        latents = self.latent_domain(latents)
+        return self._samples(latents, self.check_condition(labels, latents.shape[0]))
 
     def decode_paths(self, paths, labels=None):
         """Images along paths of latents: `(n, num_steps, latent_dim)` to `(n, num_steps, h, w, c)`.
@@ -47,20 +56,16 @@ class LatentVariableModel(GenerativeModel):
             labels: ints `(n,)`, for a conditional model.
         """
         num_steps = paths.shape[1]
-        labels = None if labels is None else tf.repeat(self.check_labels(labels, paths.shape[0]), num_steps)
+        labels = None if labels is None else tf.repeat(self.check_condition(labels, paths.shape[0]), num_steps)
         images = self.decode(tf.reshape(paths, (-1, self.latent_dim)), labels)
         return tf.reshape(images, (-1, num_steps, *self.image_shape))
 
-    def check_latents(self, latents, name="latents"):
-        """float32 latents `(..., n, latent_dim)`; ValueError where they are anything else, or (outside a graph) NaN."""
-        return tf.convert_to_tensor(check_latents(latents, self.latent_dim, name))
-
-    def serving_signatures(self):
+    def signatures(self):
         def decode(latents, labels=None):
             return {"images": self.generate(latents, labels)}
 
-        latents = {"latents": serving.latents(self.latent_dim), **self.label_input()}
-        return {**super().serving_signatures(), "decode": serving.Signature(decode, latents)}
+        inputs = {"latents": self.latent_domain, **self.condition_input()}
+        return {**super().signatures(), "decode": serving.Signature(decode, inputs, self.sample_output())}
 
 
 def path_weights(num_steps):

@@ -7,6 +7,8 @@ import dataclasses
 import math
 from typing import NamedTuple
 
+from keras_genzoo import batches
+
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
@@ -81,6 +83,28 @@ class Objective(NamedTuple):
     unit: str
     method: str
     metrics: tuple[str, ...]
+
+
+def of_objectives(model, dataset):
+    """What `model.evaluate` says of a data set, under names and units that can be compared between models.
+
+    Args:
+        model: a compiled `ZooModel`.
+        dataset: `tf.data.Dataset` of batches as `fit` takes them.
+
+    Returns:
+        dict, name to `Measurement`.
+    """
+    if not model.objectives:
+        return {}
+    n = sum(batches.num_rows(batches.split_by(model.batch_domains, batch)[0]) for batch in dataset)
+    metrics = model.evaluate(dataset, return_dict=True)
+    measured = {}
+    for name, unit, method, terms in model.objectives:
+        value = sum(metrics[term] for term in terms)
+        error = math.sqrt(value * (1 - value) / n) if unit == "share" else None  # of a proportion
+        measured[name] = Measurement(name, value, unit, n, method, standard_error=error)
+    return measured
 
 
 def _digits(value, num_significant):

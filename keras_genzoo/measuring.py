@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_genzoo import data, evaluation, presets, run_data
+from keras_genzoo import data, domains, evaluation, likelihood, presets, run_data
 from keras_genzoo.evaluation import model_measurements
 from keras_genzoo.recipes import Recipe
 
@@ -53,7 +53,7 @@ def effort(model, recipe, dataset, full=False, num_importance_samples=None, num_
     if all_draws is not None:
         draws = num_importance_samples or (all_draws if full else min(_QUICK_DRAWS, all_draws))
     has_all_draws = all_draws is None or draws >= all_draws
-    return Effort(draws, samples, has_all_draws and (not hasattr(model, "sample") or samples >= all_samples))
+    return Effort(draws, samples, has_all_draws and ("sample" not in model.verbs or samples >= all_samples))
 
 
 def on_dataset(model, recipe, dataset, binarize=None):
@@ -69,14 +69,15 @@ def on_dataset(model, recipe, dataset, binarize=None):
         ValueError: for a model of another shape of images, of fewer classes, or conditioned on vectors.
     """
     name = type(model).__name__
-    if getattr(model, "condition_dim", None) is not None:
+    sample, *condition = model.batch_domains
+    if condition and not isinstance(condition[0], domains.Labels):
         raise ValueError(
             f"--dataset {dataset} gives no vectors, on which this {name} is conditioned; measure it in Python by the "
             "functions of keras_genzoo.evaluation."
         )
     if recipe is None:
-        options = {"labels": model.num_classes is not None}
-        if getattr(model, "num_levels", None) == 2:
+        options = {"labels": bool(condition)}
+        if isinstance(sample, domains.LevelImages) and sample.num_levels == 2:
             options["binarize"] = "stochastic"
         recipe = Recipe(name, dataset, epochs=0, data_options=options, optimizers={}, num_importance_samples=_DRAWS)
     options = {**recipe.data_options, **({"binarize": binarize} if binarize else {})}
@@ -84,17 +85,17 @@ def on_dataset(model, recipe, dataset, binarize=None):
     settings = {"dataset": dataset, "batch_size": recipe.batch_size, "seed": 0, "train_split": None}
     test_set = run_data.load_split(recipe, settings, "test")
     spec = test_set.element_spec[0] if recipe.data_options.get("labels") else test_set.element_spec
-    if tuple(spec.shape[1:]) != tuple(model.image_shape):
+    if tuple(spec.shape[1:]) != sample.shape:
         raise ValueError(
             f"--dataset {dataset} holds images of shape {tuple(spec.shape[1:])}, but this {name} is of images of shape "
-            f"{tuple(model.image_shape)}; choose a data set of such images."
+            f"{sample.shape}; choose a data set of such images."
         )
     if recipe.data_options.get("labels"):
         largest = max(int(labels.numpy().max()) for _, labels in test_set)
-        if largest >= model.num_classes:
+        if largest >= condition[0].num_classes:
             raise ValueError(
                 f"--dataset {dataset} holds classes up to {largest}, but this {name} has num_classes="
-                f"{model.num_classes}; choose a data set of its classes."
+                f"{condition[0].num_classes}; choose a data set of its classes."
             )
     return recipe, settings
 
@@ -114,16 +115,14 @@ def measure(model, recipe, settings, features, effort, report=print):
         dict, name to `Measurement`.
     """
     keras.utils.set_random_seed(settings["seed"])  # the same draws whenever a model is measured
-    if hasattr(model, "seed_generator"):
-        model.seed_generator.state.assign([settings["seed"], 0])
-    compares = features is not None and hasattr(model, "sample")
+    model.seed_generator.state.assign([settings["seed"], 0])
+    compares = features is not None and "sample" in model.verbs
     if compares:
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
     test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
     num_images = data.num_images(settings["dataset"], "test")
-    report(f"Evaluating {num_images:,} test images ...")
-    figures = model_measurements.objective_measurements(model, test_set)
-    figures |= _likelihood(model, test_set, "test", num_images, effort.num_importance_samples, report)
+    report(f"Evaluating {num_images:,} test images{_with_draws(effort.num_importance_samples)} ...")
+    figures = model.measurements(test_set, effort.num_importance_samples)
     figures |= _likelihoods_by_split(model, recipe, settings, effort.num_importance_samples, report)
     if compares:
         # A VAE trained on bits draws their means, grey levels; an autoregressive model draws bits.
@@ -145,17 +144,15 @@ def measure(model, recipe, settings, features, effort, report=print):
     return figures
 
 
-def _likelihood(model, images, split, num_images, num_importance_samples, report):
-    if model.log_prob_is_exact or num_importance_samples:
-        draws = "" if model.log_prob_is_exact else f" with {num_importance_samples:,} draws each"
-        purpose = "training" if split == "train" else split
-        report(f"Measuring the likelihood of {num_images:,} {purpose} images{draws} ...")
-    return model_measurements.likelihood_measurements(model, images, num_importance_samples)
+def _with_draws(num_importance_samples):
+    return f" with {num_importance_samples:,} draws each" if num_importance_samples else ""
 
 
 def _likelihoods_by_split(model, recipe, settings, num_importance_samples, report):
     """How likely images are that were trained on and held out; test ones beside them, where their bound is another."""
     if settings.get("train_split", "train") is None:  # nobody says which images the model was trained on
+        return {}
+    if not (model.log_prob_is_exact or num_importance_samples):
         return {}
     names = ["train"] + ["validation"] * (settings.get("validation_split") is not None)
     if num_importance_samples and num_importance_samples > _DRAWS_BY_SPLIT:
@@ -168,8 +165,9 @@ def _likelihoods_by_split(model, recipe, settings, num_importance_samples, repor
         batch_size = settings["batch_size"]
         images = run_data.load_split(recipe, settings, name, shuffle=False).unbatch().take(num_images).batch(batch_size)
         images = images.apply(tf.data.experimental.assert_cardinality(-(-num_images // batch_size)))
-        of_split = _likelihood(model, images, name, num_images, num_importance_samples, report)
-        for figure in of_split.values():
+        purpose, draws = "training" if name == "train" else name, _with_draws(num_importance_samples)
+        report(f"Measuring the likelihood of {num_images:,} {purpose} images{draws} ...")
+        for figure in likelihood.measurements(model, images, num_importance_samples).values():
             if figure.unit == "nats":
                 method = f"{figure.method}, the first {figure.num_examples:,} of split `{split}`"
                 figure = dataclasses.replace(figure, name=f"{name}_{figure.name}", method=method)

@@ -5,6 +5,9 @@ Heads compute in float32 under any precision, since log-probabilities and losses
 """
 
 import math
+import re
+import textwrap
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -16,6 +19,16 @@ _MLP_LIMIT = 28 * 28  # values an image; above it convolutions take over
 _HIDDEN_UNITS = 300
 _FILTERS = (32, 64, 128, 256)
 _SMALLEST_SIDE = 4  # convolutions halve the image until a side would fall below this
+
+
+class Builder(NamedTuple):
+    """What makes a network where the user gave none: how a class hands its own to the class that it stands on.
+
+    Attributes:
+        build: function of the sizes that the model names, and of `dtype=`, that makes the Keras model.
+    """
+
+    build: callable
 
 
 def encoder(image_shape, num_outputs, num_classes=None, dtype=None):
@@ -169,3 +182,48 @@ def _gated_mlp(x, dtype):
         gates = layers.Dense(_HIDDEN_UNITS, activation="sigmoid", dtype=dtype)(x)
         x = layers.Multiply(dtype=dtype)([values, gates])
     return x
+
+
+def check_network(name, network, input_shape, expected, num_classes=None):
+    """Checks a network that a user gave, and builds it where it is not built.
+
+    Args:
+        name: the argument's name, for the message.
+        network: Keras model.
+        input_shape: tuple, of an example it takes.
+        expected: tuple, of what it must give for one.
+        num_classes: int or None; with a number it takes a list of the input and integer labels `(n,)`.
+
+    Raises:
+        ValueError: for anything but a Keras model, one that cannot be called on such inputs, and other outputs.
+    """
+    if not isinstance(network, keras.Model):
+        raise ValueError(
+            f"`{name}` must be a Keras model; got a {type(network).__name__}. A layer becomes one by "
+            "keras.Sequential([layer])."
+        )
+    try:
+        given = network.output_shape
+    except AttributeError:  # not built yet, or a subclass of keras.Model, which tells no shape
+        given = _output_shape(name, network, input_shape, num_classes)
+    wanted = f"`{name}` must give outputs of shape ({', '.join(map(str, ('n', *expected)))})"
+    if not isinstance(given, tuple) or not all(side is None or isinstance(side, int) for side in given):
+        raise ValueError(f"{wanted}, one array; this one gives {given}.")
+    if given[1:] != expected:
+        raise ValueError(f"{wanted}; this one gives ({', '.join(map(str, ('n', *given[1:])))}).")
+
+
+def _output_shape(name, network, input_shape, num_classes):
+    """The shape that a network gives, from a symbolic call, which also builds it."""
+    inputs = keras.Input(input_shape, dtype="float32")
+    if num_classes:
+        inputs = [inputs, keras.Input((), dtype="int32")]
+    try:
+        outputs = network(inputs)
+    except Exception as error:  # of any class: it is the user's code
+        taken = f"inputs of shape ({', '.join(map(str, ('n', *input_shape)))})"
+        if num_classes:
+            taken = f"a list of {taken} and integer labels (n,)"
+        why = textwrap.shorten(re.sub(r"\x1b\[\d+m", "", str(error)), 400)  # Keras's own may come in bold and colours
+        raise ValueError(f"`{name}` cannot be called on {taken}: {why}") from error
+    return getattr(outputs, "shape", outputs)

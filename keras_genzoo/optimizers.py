@@ -11,7 +11,7 @@ class PlayersOptimizer(keras.optimizers.MultiOptimizer):
     loss scales are the players' own; this one holds no state.
 
     Args:
-        **players: for each player a Keras optimiser and the network it was built on. The optimiser takes the player's
+        **players: for each player a Keras optimiser and the variables it was built on. The optimiser takes the player's
             name, under which its rate is logged.
     """
 
@@ -40,8 +40,8 @@ class PlayersOptimizer(keras.optimizers.MultiOptimizer):
         return self.optimizers[0].iterations
 
     def finalize_variable_values(self, var_list):
-        for optimizer, network in self._players:
-            optimizer.finalize_variable_values(network.trainable_variables)
+        for optimizer, variables in self._players:
+            optimizer.finalize_variable_values(variables)
 
     def save_own_variables(self, store):
         """Nothing: files hold the players' optimisers, as they did before this one was there."""

@@ -6,6 +6,7 @@ Loading one never runs anything from it, reads nothing else, and takes no more m
 
 import difflib
 import hashlib
+import inspect
 import json
 import textwrap
 from pathlib import Path
@@ -112,6 +113,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
 
     import keras_genzoo
     from keras_genzoo import preset_guard
+    from keras_genzoo.zoo_model import ZooModel
 
     keras_genzoo._import_models()
     name = config.get("class_name")
@@ -120,7 +122,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
         raise ValueError(no_model)
     preset_guard.refuse_foreign_code(config)
     cls = keras.saving.get_registered_object(config.get("registered_name"))
-    if not hasattr(cls, "from_preset"):
+    if not (inspect.isclass(cls) and issubclass(cls, ZooModel)):
         raise ValueError(no_model)
     if not issubclass(cls, expected_class):
         where = "keras_genzoo.evaluation" if "evaluation" in cls.__module__ else "keras_genzoo"

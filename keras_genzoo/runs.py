@@ -24,8 +24,8 @@ from keras_genzoo import (
     data,
     evaluation,
     files,
-    images,
     measuring,
+    pictures,
     presets,
     recipes,
     run_data,
@@ -95,7 +95,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         initial_epoch=finished,
         validation_data=run_data.with_fixed_bits(run_data.load_split(recipe, settings, "validation"), recipe),
         callbacks=[
-            *([callbacks.SampleGrid(output / "pictures")] if hasattr(model, "sample") else []),
+            *([callbacks.SampleGrid(output / "pictures")] if "sample" in model.verbs else []),
             callbacks.TimedCSVLogger(history, append=finished > 0),
             backups,
         ],
@@ -104,12 +104,8 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
 
 
 def _build(recipe, dataset):
-    conditional = recipe.data_options.get("labels", False)
-    image_spec = dataset.element_spec[0] if conditional else dataset.element_spec
-    arguments = dict(recipe.arguments)
-    if conditional:
-        arguments["num_classes"] = 1 + max(int(labels.numpy().max()) for _, labels in dataset)
-    return operator.attrgetter(recipe.model)(keras_genzoo)(image_shape=tuple(image_spec.shape[1:]), **arguments)
+    model_class = operator.attrgetter(recipe.model)(keras_genzoo)
+    return model_class(**model_class.arguments_from(dataset), **recipe.arguments)
 
 
 def _finish(model, recipe, settings, output, report, full):
@@ -121,14 +117,14 @@ def _finish(model, recipe, settings, output, report, full):
     run_data.compile_model(loaded, recipe)
     effort = measuring.effort(loaded, recipe, settings["dataset"], full)
     figures = measuring.measure(loaded, recipe, settings, features if features in shipped else None, effort, report)
-    if hasattr(model, "reconstruct"):
+    if "reconstruct" in model.verbs:
         test_set = run_data.load_split(recipe, settings, "test")
         batch = tf.nest.map_structure(lambda tensor: tensor[:64], next(iter(test_set)))
-        images.save_grid(callbacks.reconstruction_grid(loaded, batch), output / "reconstructions.png")
-    draws, version = hasattr(model, "sample"), ""
+        pictures.save_grid(callbacks.reconstruction_grid(loaded, batch), output / "reconstructions.png")
+    draws, version = "sample" in model.verbs, ""
     if draws:
-        images.save_grid(callbacks.sample_grid(loaded, seed=0), output / "samples.png")
-        images.save_film(sorted((output / "pictures").glob("samples_*.png")), output / "training.gif")
+        pictures.save_grid(callbacks.sample_grid(loaded, seed=0), output / "samples.png")
+        pictures.save_film(sorted((output / "pictures").glob("samples_*.png")), output / "training.gif")
         report("Writing the SavedModel ...")
         version = Path(model.export(output / "saved_model")).name
     with files.replaced_folder(output / run_folder.PRESET) as preset:

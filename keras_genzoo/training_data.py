@@ -1,24 +1,24 @@
 """The data of `fit`, `evaluate` and `predict`: no batch reaches a model unchecked, whatever form it comes in."""
 
+import functools
 import math
 import types
 
 import keras
 import tensorflow as tf
 
-from keras_genzoo import images as image_convention
-from keras_genzoo import inputs
+from keras_genzoo import batches, checks
 
 _VALUES_AT_ONCE = 2**20  # of an array while it is checked: a copy of so many costs nothing
 
 
-def checked(x, y, check, name="x"):
+def checked(x, y, domains, name="x"):
     """Data for Keras, of which every batch has been checked or will be as it comes.
 
     Args:
         x: `tf.data.Dataset`, `keras.utils.PyDataset` or Python generator of batches; array or tensor, or dict of them.
-        y: labels where x is an array or tensor.
-        check: function of a batch and of `names`, see `inputs.check_batch`.
+        y: conditions where x is an array or tensor.
+        domains: tuple of the domains of a batch, see `batches.check`.
         name: the argument's name, for the message.
 
     Returns:
@@ -27,6 +27,7 @@ def checked(x, y, check, name="x"):
     Raises:
         ValueError: for arrays that fail the check, for no data at all, and for data of any other form.
     """
+    check = functools.partial(batches.check, domains=domains)
     if isinstance(x, tf.data.Dataset):
         if x.cardinality() == 0:
             raise ValueError(f"`{name}` is an empty data set: it has no batch to work on.")
@@ -42,7 +43,7 @@ def checked(x, y, check, name="x"):
     if isinstance(x, types.GeneratorType):
         return _checked_batches(x, check), y
     if isinstance(x, dict) and y is None:
-        x, y = inputs.split_batch(x)
+        x, y = batches.split_by(domains, x)
     if not tf.is_tensor(x) and not hasattr(x, "__array__"):
         raise ValueError(_refusal(x, name))
     return _checked_arrays(x, y, check, name)
@@ -65,18 +66,18 @@ def _refusal(x, name):
 
 def _checked_arrays(x, y, check, name):
     names = (name, "y" if name == "x" else f"labels of {name}")
-    x = image_convention.as_array(x, name)
-    y = y if y is None else image_convention.as_array(y, names[1])
+    x = checks.as_array(x, name)
+    y = keras.tree.map_structure(lambda part: checks.as_array(part, names[1]), y)  # None stays None
     if not len(x.shape):
         raise ValueError(f"`{name}` must hold a row for each example; got a single number.")
     if not len(x):
-        raise ValueError(f"`{name}` is empty: it has no image to work on.")
-    if y is not None and len(y) != len(x):
-        raise ValueError(f"`{names[1]}` must hold one label an example: expected {len(x)}, got {len(y)}.")
+        raise ValueError(f"`{name}` is empty: it has no example to work on.")
+    if y is not None and batches.num_rows(y) != len(x):
+        raise ValueError(f"`{names[1]}` must hold one label an example: expected {len(x)}, got {batches.num_rows(y)}.")
     rows = max(1, _VALUES_AT_ONCE // max(1, math.prod(x.shape[1:])))
     for first in range(0, len(x), rows):
         part = slice(first, first + rows)
-        parts = check((x[part], None if y is None else y[part]), names=names)
+        parts = check((x[part], keras.tree.map_structure(lambda y, part=part: y[part], y)), names=names)
     return x, y if len(parts) > 1 else None
 
 
@@ -94,7 +95,7 @@ class _CheckedPyDataset(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         batch = self.batches[index]
-        with image_convention.mark_errors():
+        with checks.mark_errors():
             return self.check(batch)
 
     @property
@@ -110,34 +111,31 @@ class _CheckedPyDataset(keras.utils.PyDataset):
 
 def _checked_batches(batches, check):
     for batch in batches:
-        with image_convention.mark_errors():
+        with checks.mark_errors():
             batch = check(batch)
         yield batch
 
 
 class ChecksData:
-    """What the methods of `keras.Model` that take data do first in a model of this package; a mixin beside it.
+    """What the methods of `keras.Model` that take data do first in a model of this package; a mixin beside it."""
 
-    A subclass gives `batch_check`.
-    """
-
-    def batch_check(self):
-        """The function that checks a batch for `fit` and `evaluate`, `inputs.check_batch` with the model's own sizes.
-
-        It must be picklable, and so no method of the model.
-        """
+    @property
+    def batch_domains(self):
+        """tuple: the domains of a batch, that of what is modelled and, for a model that wants one, the condition's."""
         raise NotImplementedError
 
-    def predict_check(self):
-        """The same for `predict`."""
-        return self.batch_check()
+    @property
+    def predict_domains(self):
+        """tuple: the same of what `predict` takes."""
+        return self.batch_domains
 
     def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
         """`keras.Model.fit`, which checks every batch.
 
         Args:
             x: batches, as `tf.data.Dataset`, `keras.utils.PyDataset` or Python generator; or all images, as array or
-                tensor `(n, h, w, c)`. A batch may be images, `(images, labels)` or `{"image": ..., "label": ...}`.
+                tensor `(n, h, w, c)`. A batch may be images, `(images, labels)` or `{"image": ..., "label": ...}`;
+                whatever a model is of stands in the place of images, what it is conditioned on in that of labels.
             y: labels where x is an array or tensor.
             validation_data: the same, as x, `(x, y)` or `(x, y, None)`.
             *args: as for `keras.Model.fit`.
@@ -146,58 +144,81 @@ class ChecksData:
         Raises:
             ValueError: for data of another form, without a batch, or with a batch that no verb of the model would take.
         """
-        x, y = checked(x, y, self.batch_check())
+        given, (x, y) = x, checked(x, y, self.batch_domains)
+        if not self.is_initialized:
+            self.initialize(_batches_to_start_from(given, x, y, kwargs.get("batch_size")))
         if isinstance(x, (tf.data.Dataset, types.GeneratorType)):
             kwargs.setdefault("shuffle", False)  # Keras warns that it cannot shuffle one, asked or not
         if validation_data is not None:
-            validation_data = checked(*_split(validation_data), self.batch_check(), name="validation_data")
-        kwargs["callbacks"] = _with_refusal_of_empty_data(kwargs.get("callbacks"))
-        with image_convention.clear_errors():
+            validation_data = checked(*_split(validation_data), self.batch_domains, name="validation_data")
+        kwargs["callbacks"] = _with_epochs(kwargs.get("callbacks"))
+        with checks.clear_errors():
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """`keras.Model.evaluate`, with the data `fit` takes."""
         if not kwargs.get("_use_cached_eval_dataset"):  # else it comes from `fit`, which has checked it
-            x, y = checked(x, y, self.batch_check())
-            kwargs["callbacks"] = _with_refusal_of_empty_data(kwargs.get("callbacks"))
-        with image_convention.clear_errors():
+            x, y = checked(x, y, self.batch_domains)
+            kwargs["callbacks"] = _with_epochs(kwargs.get("callbacks"))
+        with checks.clear_errors():
             return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """`keras.Model.predict`: `call` in batches. A conditional model takes arrays as `(x, labels)`."""
-        x, y = checked(*_split(x), self.predict_check())
-        with image_convention.clear_errors():
+        x, y = checked(*_split(x), self.predict_domains)
+        with checks.clear_errors():
             return super().predict(x if y is None else {"image": x, "label": y}, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, *args, **kwargs):
         """`keras.Model.train_on_batch`, with a batch of arrays or tensors."""
-        return super().train_on_batch(*checked(x, y, self.batch_check()), *args, **kwargs)
+        return super().train_on_batch(*checked(x, y, self.batch_domains), *args, **kwargs)
 
     def test_on_batch(self, x, y=None, *args, **kwargs):
         """`keras.Model.test_on_batch`, with a batch of arrays or tensors."""
-        return super().test_on_batch(*checked(x, y, self.batch_check()), *args, **kwargs)
+        return super().test_on_batch(*checked(x, y, self.batch_domains), *args, **kwargs)
 
     def predict_on_batch(self, x):
         """`keras.Model.predict_on_batch`, with what `predict` takes as arrays."""
-        x, y = checked(*_split(x), self.predict_check())
+        x, y = checked(*_split(x), self.predict_domains)
         return super().predict_on_batch(x if y is None else {"image": x, "label": y})
+
+
+def _batches_to_start_from(given, x, y, batch_size):
+    """The checked data of `fit` as batches that can be passed over more than once."""
+    if isinstance(given, types.GeneratorType):
+        raise ValueError(
+            "`x` is a generator, which can be passed over once only, but this model first looks at the data to start "
+            "from it; give a tf.data.Dataset, a keras.utils.PyDataset or arrays."
+        )
+    if isinstance(x, keras.utils.PyDataset):
+        return [x[i] for i in range(x.num_batches)]
+    if isinstance(x, tf.data.Dataset):
+        return x
+    return tf.data.Dataset.from_tensor_slices(x if y is None else (x, y)).batch(batch_size or 32)
 
 
 def _split(data):
     """x and y of `x`, `(x,)`, `(x, y)` or `(x, y, None)`."""
     if isinstance(data, (tuple, list)) and len(data) <= 3:
-        return inputs.split_batch(data)
+        return batches.split(data)
     return data, None
 
 
-class RefuseEmptyData(keras.callbacks.Callback):
-    """Raises where a data set whose length is not known beforehand turns out to hold no batch."""
+class Epochs(keras.callbacks.Callback):
+    """Tells the model where its epochs begin and end, and raises where a data set of no known length held no batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_in_epoch = False
 
     def on_epoch_begin(self, epoch, logs=None):
         self.num_train_batches = 0
+        self.is_in_epoch = True
+        self.model.begin_epoch()
 
     def on_test_begin(self, logs=None):
         self.num_test_batches = 0
+        self._end_epoch()  # before validation, which is of the model that the epoch has made
 
     def on_train_batch_end(self, batch, logs=None):
         self.num_train_batches += 1
@@ -206,20 +227,27 @@ class RefuseEmptyData(keras.callbacks.Callback):
         self.num_test_batches += 1
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check(self.num_train_batches, "x")
+        _refuse_none(self.num_train_batches, "x")
+        self._end_epoch()
 
     def on_test_end(self, logs=None):
-        self._check(self.num_test_batches, "the evaluation data")
+        _refuse_none(self.num_test_batches, "the evaluation data")
 
-    def _check(self, num_batches, name):
-        if not num_batches:
-            raise ValueError(f"{name} is an empty data set: it gave no batch to work on.")
+    def _end_epoch(self):
+        if self.is_in_epoch and self.num_train_batches:
+            self.is_in_epoch = False
+            self.model.end_epoch()
 
 
-def _with_refusal_of_empty_data(callbacks):
-    """The `callbacks` argument of `fit` or `evaluate`, with RefuseEmptyData in front."""
+def _refuse_none(num_batches, name):
+    if not num_batches:
+        raise ValueError(f"{name} is an empty data set: it gave no batch to work on.")
+
+
+def _with_epochs(callbacks):
+    """The `callbacks` argument of `fit` or `evaluate`, with Epochs in front."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks
     if isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
-    return [RefuseEmptyData(), *(callbacks or [])]
+    return [Epochs(), *(callbacks or [])]

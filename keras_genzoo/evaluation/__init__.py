@@ -5,9 +5,9 @@ from keras_genzoo.evaluation.classifier import Classifier
 from keras_genzoo.evaluation.features import FeatureSpace, default_features, feature_space
 from keras_genzoo.evaluation.frechet import FrechetDistance, frechet_distance
 from keras_genzoo.evaluation.kernel import KernelDistance, kernel_distance
-from keras_genzoo.evaluation.likelihood import log_likelihood
 from keras_genzoo.evaluation.model_measurements import reference_measurements, sample_measurements
 from keras_genzoo.evaluation.neighborhoods import PrecisionRecall, precision_recall
+from keras_genzoo.likelihood import log_likelihood
 from keras_genzoo.measurement import Measurement
 
 __all__ = [

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import inputs
+from keras_genzoo import domains
 from keras_genzoo.evaluation.features import load_classifier
 from keras_genzoo.measurement import Measurement
+from keras_genzoo.zoo_model import checked_condition
 
 
 class ClassifierAgreement(keras.metrics.Mean):
@@ -38,7 +39,7 @@ class ClassifierAgreement(keras.metrics.Mean):
             ValueError: for images or labels the classifier cannot take.
         """
         scores = self.classifier(images, training=False)  # (n, num_classes)
-        labels = inputs.check_labels(labels, scores.shape[-1], len(images))
+        labels = checked_condition(domains.Labels(num_classes=scores.shape[-1]), labels, len(images))
         super().update_state(tf.equal(tf.argmax(scores, axis=-1, output_type=tf.int32), labels))
 
     def figure(self):
@@ -88,8 +89,8 @@ def class_imbalance(real, generated, classifier, batch_size=100):
         batch_size: int, images classified at a time.
 
     Returns:
-        `Measurement`, a share in [0, 1], whose method lists the share of each class among the generated images. Two sets of
-        10,000 real images of 10 classes differ by about 1%.
+        `Measurement`, a share in [0, 1], whose method lists the share of each class among the generated images. Two
+        sets of 10,000 real images of 10 classes differ by about 1%.
 
     Raises:
         ValueError: for no images, an unknown classifier, and images it cannot take.

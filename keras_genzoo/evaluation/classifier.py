@@ -4,24 +4,22 @@ Distances between sets of images are taken between features of a network that kn
 or clothes of 28x28 pixels that is better a classifier trained on them than a network trained on photographs.
 """
 
-import functools
-
 import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_genzoo import images as image_convention
-from keras_genzoo import inputs, presets
+from keras_genzoo import batches, checks, domains
 from keras_genzoo.graph_method import graph_method
+from keras_genzoo.image_model import ImageModel
 from keras_genzoo.measurement import Objective
-from keras_genzoo.training_data import ChecksData
+from keras_genzoo.zoo_model import ZooModel
 
 _WIDTHS = (16, 32, 64, 64, 96)  # filters of the convolutions; the last is the number of features
 _STRIDES = (1, 2, 1, 2, 1)
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
-class Classifier(ChecksData, keras.Model):
+class Classifier(ZooModel):
     """Convolutional classifier of small images.
 
     Five 3x3 convolutions, each with batch normalisation and ReLU, the mean over the image, and a linear layer. It
@@ -35,13 +33,13 @@ class Classifier(ChecksData, keras.Model):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    measurements = (Objective("accuracy", "share", "images whose class has the largest score", ("accuracy",)),)
-    log_prob_is_exact = None  # it has no likelihood of images
+    metric_names, refused_arguments = (), ()  # its objective and metrics are Keras's, of `compile`
+    objectives = (Objective("accuracy", "share", "images whose class has the largest score", ("accuracy",)),)
 
     def __init__(self, image_shape, num_classes=10, max_shift=0, flip=False, **kwargs):
         super().__init__(autocast=False, **kwargs)  # `call` converts images itself
-        self.image_shape = inputs.positive_integers("image_shape", image_shape, 3)
-        (self.num_classes,) = inputs.positive_integers("num_classes", [num_classes], 1)
+        self.image_shape = checks.positive_integers("image_shape", image_shape, 3)
+        (self.num_classes,) = checks.positive_integers("num_classes", [num_classes], 1)
         if not isinstance(max_shift, int) or not 0 <= max_shift < min(self.image_shape[:2]):
             raise ValueError(
                 f"`max_shift` must be an integer from 0 to {min(self.image_shape[:2]) - 1}, less than a side of the "
@@ -54,14 +52,9 @@ class Classifier(ChecksData, keras.Model):
         self.head.build(self.body.output_shape)
         self.build()
 
-    def build(self, input_shape=None):
-        self.built = True  # both networks are built in __init__, from image_shape alone
-
     def get_config(self):
         return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **super().get_config(),
             "image_shape": list(self.image_shape),
             "num_classes": self.num_classes,
             "max_shift": self.max_shift,
@@ -72,11 +65,7 @@ class Classifier(ChecksData, keras.Model):
         """Compiles as `keras.Model.compile`; by default with Adam at 1e-3, cross-entropy and accuracy."""
         kwargs.setdefault("loss", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         kwargs.setdefault("metrics", [keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
-        super().compile(optimizer=optimizer or keras.optimizers.Adam(1e-3), **kwargs)
-        self.optimizer.build(self.trainable_variables)  # so that a resumed run can take back its moments
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        super().compile(optimizer, **kwargs)
 
     def call(self, images, training=False):
         """Class logits of images.
@@ -91,7 +80,7 @@ class Classifier(ChecksData, keras.Model):
         Raises:
             ValueError: for images of another shape, rank, dtype or (outside a graph) range.
         """
-        images = image_convention.check(images, self.image_shape)
+        images = domains.Images(self.image_shape)(images)
         return self.head(self.body(images, training=training))
 
     def features(self, images):
@@ -103,30 +92,34 @@ class Classifier(ChecksData, keras.Model):
         Returns:
             float32 `(n, 96)`, not negative.
         """
-        return self._features(image_convention.check(images, self.image_shape))
+        return self._features(domains.Images(self.image_shape)(images))
 
     @graph_method(reduce_retracing=True)
     def _features(self, images):
         return self.body(images, training=False)
 
-    def batch_check(self):
-        labels = functools.partial(inputs.check_labels, num_classes=self.num_classes)
-        return functools.partial(self.predict_check(), check_labels=labels)
+    @property
+    def batch_domains(self):
+        return domains.Images(self.image_shape), domains.Labels(num_classes=self.num_classes)
 
-    def predict_check(self):
-        images = functools.partial(image_convention.check_batch, image_shape=self.image_shape)
-        return functools.partial(inputs.check_batch, check_first=images)
+    @property
+    def predict_domains(self):
+        return (domains.Images(self.image_shape),)
+
+    @classmethod
+    def arguments_from(cls, dataset):
+        return ImageModel.arguments_from(dataset)
 
     def train_step(self, data):
-        images, labels = inputs.split_batch(data)
+        images, labels = batches.split(data)
         return super().train_step((self._move(images), labels))
 
     def test_step(self, data):
-        return super().test_step(inputs.split_batch(data))
+        return super().test_step(batches.split(data))
 
     def _move(self, images):
         """Images shifted and mirrored at random; the numbers of a step are the same in a run that was resumed."""
-        images = image_convention.to_float(images)
+        images = domains.Images(self.image_shape).convert(images)
         n, (height, width, _) = tf.shape(images)[0], self.image_shape
         step = tf.cast(self.optimizer.iterations, tf.int32)
         if self.max_shift:
@@ -141,15 +134,6 @@ class Classifier(ChecksData, keras.Model):
             mirrored = tf.random.stateless_uniform([n, 1, 1, 1], tf.stack([1, step])) < 0.5
             images = tf.where(mirrored, images[:, :, ::-1], images)
         return images
-
-    @classmethod
-    def from_preset(cls, preset, load_weights=True, dtype=None):
-        """Builds a classifier from a preset, such as `"classifier_mnist"`; see `GenerativeModel.from_preset`."""
-        return presets.load(preset, cls, load_weights=load_weights, dtype=dtype)
-
-    def save_to_preset(self, path):
-        """Writes a preset folder, atomically; see `GenerativeModel.save_to_preset`."""
-        presets.save(self, path)
 
 
 def _body(image_shape, dtype):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import inputs
+from keras_genzoo.batches import split
 from keras_genzoo.evaluation.features import feature_space
 
 
@@ -137,11 +137,11 @@ def _as_source(images):
 def _shape(source):
     """`(n, h, w, c)` of an array; with n = None, of the batches of a data set."""
     if isinstance(source, tf.data.Dataset):
-        return inputs.split_batch(source.element_spec)[0].shape
+        return split(source.element_spec)[0].shape
     return source.shape
 
 
 def _batches(source, batch_size):
     if isinstance(source, tf.data.Dataset):
-        return (inputs.split_batch(batch)[0] for batch in source)
+        return (split(batch)[0] for batch in source)
     return (source[i : i + batch_size] for i in range(0, len(source), batch_size))

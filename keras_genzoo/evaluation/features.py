@@ -13,8 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import images as image_convention
-from keras_genzoo import presets
+from keras_genzoo import domains, presets
 from keras_genzoo.evaluation.classifier import Classifier
 
 INCEPTION = "inception_v3"
@@ -66,7 +65,7 @@ class FeatureSpace:
         """
         image_shape = tuple(images.shape[1:])
         self.check(image_shape, name)
-        images = image_convention.check(images, image_shape, name)
+        images = domains.Images(image_shape)(images, name)
         if image_shape not in self._compiled:
             self._compiled[image_shape] = tf.function(
                 self._compute, input_signature=[tf.TensorSpec((None, *image_shape), tf.float32)]

@@ -1,74 +1,20 @@
 """The figures that fit a model: of its objective, of its likelihood, of its samples."""
 
 import dataclasses
-import math
 
 import numpy as np
 
-from keras_genzoo import inputs
+from keras_genzoo import batches
 from keras_genzoo.evaluation.agreement import class_imbalance, classifier_agreement
 from keras_genzoo.evaluation.feature_metric import compare
 from keras_genzoo.evaluation.features import feature_space
 from keras_genzoo.evaluation.frechet import FrechetDistance
 from keras_genzoo.evaluation.kernel import KernelDistance
-from keras_genzoo.evaluation.likelihood import log_likelihood
 from keras_genzoo.evaluation.neighborhoods import PrecisionRecall
-from keras_genzoo.measurement import Measurement
 
 MOST_IMAGES = 10_000  # real images, and samples unless asked for more: what the literature compares by
 _KERNEL_BLOCKS, _LARGEST_KERNEL_BLOCK = 10, 1000
 _IMAGES_AT_ONCE = 500
-
-
-def objective_measurements(model, dataset):
-    """What `model.evaluate` says of a data set, under names and units that can be compared between models.
-
-    Args:
-        model: a compiled `GenerativeModel` or `Classifier`.
-        dataset: `tf.data.Dataset` of batches as `fit` takes them.
-
-    Returns:
-        dict, name to `Measurement`.
-    """
-    if not model.measurements:
-        return {}
-    n = sum(len(inputs.split_batch(batch)[0]) for batch in dataset)
-    metrics = model.evaluate(dataset, return_dict=True)
-    figures = {}
-    for name, unit, method, terms in model.measurements:
-        value = sum(metrics[term] for term in terms)
-        error = math.sqrt(value * (1 - value) / n) if unit == "share" else None  # of a proportion
-        figures[name] = Measurement(name, value, unit, n, method, standard_error=error)
-    return figures
-
-
-def likelihood_measurements(model, dataset, num_importance_samples=None):
-    """log p(x) of a data set, where the model has it: exact, or a bound from so many draws.
-
-    Args:
-        model: a `GenerativeModel`.
-        dataset: `tf.data.Dataset` of batches as `fit` takes them.
-        num_importance_samples: int, draws of the bound; None leaves a bound out.
-
-    Returns:
-        dict, name to `Measurement`.
-    """
-    if model.log_prob_is_exact is None or (not model.log_prob_is_exact and num_importance_samples is None):
-        return {}
-    name, method, options = "log_likelihood", "exact", {}
-    if not model.log_prob_is_exact:
-        name, method = "log_likelihood_bound", f"importance-weighted bound, {num_importance_samples} samples"
-        options = {"num_importance_samples": num_importance_samples, "seed": 0}
-    if model.num_levels:
-        method += f", images of {model.num_levels} levels"
-    result = log_likelihood(model, dataset, verbose=1, **options)
-    n, error = result["num_examples"], result["standard_error"]
-    figures = {name: Measurement(name, result["log_likelihood"], "nats", n, method, standard_error=error)}
-    if model.num_levels:
-        figures["bits_per_dim"] = Measurement(
-            "bits_per_dim", result["bits_per_dim"], "bits/dim", n, "from the line above"
-        )
-    return figures
 
 
 def sample_measurements(model, real, features, num_samples=None, classifier=None, seed=0):
@@ -87,7 +33,7 @@ def sample_measurements(model, real, features, num_samples=None, classifier=None
         dict, name to `Measurement`.
     """
     space = feature_space(features)
-    vectors = None if model.condition_dim is None else _first(real, 1)
+    vectors = _first(real, 1) if model.is_conditional and not model.num_classes else None
     real = _first(real)
     n = num_samples or len(real)
     labels = None if model.num_classes is None else np.arange(n) % model.num_classes
@@ -143,7 +89,7 @@ def _first(dataset, part=0):
     """The images of the first batches, or (part 1) their labels."""
     found, count = [], 0
     for batch in dataset:
-        values = inputs.split_batch(batch)[part]
+        values = batches.split(batch)[part]
         if values is None:
             raise ValueError("`real` must give batches (images, vectors) for a model with condition_dim.")
         found.append(np.asarray(values))

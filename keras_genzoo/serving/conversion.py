@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import files, inputs
-from keras_genzoo.serving import saved_model as serving
+from keras_genzoo import checks, files
+from keras_genzoo.serving import saved_model
 
 
 class Format(NamedTuple):
@@ -51,11 +51,11 @@ def convert(model, path, format, batch_size=1):
     path = Path(path)
     title, suffix, convert_function = FORMATS[format]
     if batch_size is not None:
-        (batch_size,) = inputs.positive_integers("batch_size", [batch_size], 1)
+        (batch_size,) = checks.positive_integers("batch_size", [batch_size], 1)
     if path.suffix != suffix:
         raise ValueError(f"`path` must end in {suffix} for format={format!r}; got {str(path)!r}.")
     _refuse_existing(path)
-    name, signatures = type(model).__name__, model.serving_signatures()
+    name, signatures = type(model).__name__, model.signatures()
     if "decode" not in signatures:
         raise ValueError(
             f"{name} has no signature `decode`, the one that converts to {title}; its signatures "
@@ -66,7 +66,7 @@ def convert(model, path, format, batch_size=1):
     function = _decode_function(_in_float32(model), batch_size if format == "litert" else None)
     try:
         # What goes wrong the converters raise, beside logging each step.
-        with serving.quiet("CRITICAL", "absl", "tensorflow", "tf2onnx"):
+        with saved_model.quiet("CRITICAL", "absl", "tensorflow", "tf2onnx"):
             content = convert_function(function)
     except Exception as error:  # of any class, each converter having its own
         message = textwrap.shorten(str(error), 400)
@@ -99,7 +99,7 @@ def _in_float32(model):
 
 def _decode_function(model, batch_size):
     """The signature as a traced `tf.function`, unchecked, as assertions do not convert."""
-    decode = serving.traced(model.serving_signatures()["decode"], checked=False, batch_size=batch_size)
+    decode = saved_model.traced(model.signatures()["decode"], checked=False, batch_size=batch_size)
     operations = decode.get_concrete_function().graph.get_operations()
     dtypes = {x.dtype for operation in operations for x in operation.outputs if x.dtype.is_floating}
     if dtypes != {tf.float32}:  # a network the user gave has a policy of its own
@@ -141,7 +141,7 @@ def _expm1(graph, node, name, args):
 
 def _to_litert(function):
     with tempfile.TemporaryDirectory() as scratch:
-        serving.save({"decode": function}, scratch)
+        saved_model.save({"decode": function}, scratch)
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=["decode"])
         return converter.convert()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genzoo.models.autoregressive import causal
+from keras_genzoo.models.autoregressive import causal, channel_order
 from tests.autoregressive.conftest import with_random_weights
 
 
@@ -82,7 +82,7 @@ def sensitivity_of_one(model, output):
 
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 def test_masked_convolution_is_that_of_a_full_masked_kernel(dilation):
-    groups, inputs = causal.channel_groups(6, 3), causal.channel_groups(9, 3)
+    groups, inputs = channel_order.channel_groups(6, 3), channel_order.channel_groups(9, 3)
     for mask in "AB":
         layer = causal.CausalConv2D(6, (5, 3), mask, groups, inputs, dilation)
         x = tf.random.stateless_normal((2, 7, 6, 9), [0, 0])
@@ -108,6 +108,6 @@ def test_dilation_without_onednn_is_the_same(monkeypatch):
 
 
 def test_channel_groups():
-    np.testing.assert_array_equal(causal.channel_groups(6, 3), [0, 0, 1, 1, 2, 2])
-    np.testing.assert_array_equal(causal.channel_groups(3, 3, repeats=2), [0, 1, 2, 0, 1, 2])
-    np.testing.assert_array_equal(causal.channel_groups(4, 1), [0, 0, 0, 0])
+    np.testing.assert_array_equal(channel_order.channel_groups(6, 3), [0, 0, 1, 1, 2, 2])
+    np.testing.assert_array_equal(channel_order.channel_groups(3, 3, repeats=2), [0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(channel_order.channel_groups(4, 1), [0, 0, 0, 0])

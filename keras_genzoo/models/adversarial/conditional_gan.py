@@ -10,14 +10,18 @@ https://arxiv.org/abs/1802.05637) the label enters the discriminator at its end:
 the image's features with a vector of the class.
 """
 
+import functools
+
 import keras
 
 from keras_genzoo import distributions
-from keras_genzoo.models.adversarial import dcgan, gan
+from keras_genzoo.models.adversarial.dcgan import conv_discriminator, conv_generator
+from keras_genzoo.models.adversarial.gan import GAN, mlp_discriminator, mlp_generator
+from keras_genzoo.networks import Builder
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
-class ConditionalGAN(gan.GAN):
+class ConditionalGAN(GAN):
     """Conditional GAN.
 
     Args:
@@ -33,25 +37,16 @@ class ConditionalGAN(gan.GAN):
         distributions.check_choice("backbone", backbone, ("mlp", "conv"))
         if num_classes is None:
             raise ValueError("`num_classes` must be a positive integer; GAN and DCGAN are the models without classes.")
-        self.backbone = backbone  # these first, since GAN builds the networks
-        self.projection = projection
+        generator, discriminator = {
+            "mlp": (mlp_generator, mlp_discriminator),
+            "conv": (conv_generator, conv_discriminator),
+        }[backbone]
+        kwargs["generator"] = kwargs.get("generator") or Builder(generator)
+        discriminator = Builder(functools.partial(discriminator, projection=projection))
+        kwargs["discriminator"] = kwargs.get("discriminator") or discriminator
         super().__init__(image_shape, latent_dim, num_classes=num_classes, **kwargs)
-
-    def default_generator(self, dtype):
-        if self.backbone == "mlp":
-            return gan.generator(self.latent_dim, self.image_shape, self.num_classes, dtype=dtype)
-        return dcgan.generator(self.latent_dim, self.image_shape, None, self.num_classes, dtype=dtype)
-
-    def default_discriminator(self, dtype):
-        options = {
-            "num_classes": self.num_classes,
-            "normalization": self.discriminator_normalization,
-            "projection": self.projection,
-            "dtype": dtype,
-        }
-        if self.backbone == "mlp":
-            return gan.discriminator(self.image_shape, **options)
-        return dcgan.discriminator(self.image_shape, None, **options)
+        self.backbone = backbone
+        self.projection = projection
 
     def get_config(self):
         return {**super().get_config(), "backbone": self.backbone, "projection": self.projection}

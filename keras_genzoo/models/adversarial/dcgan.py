@@ -11,29 +11,31 @@ A GAN whose players are convolutional throughout. What the paper found to make s
 The paper's networks are those for 64x64x3, the generator with 1024, 512, 256 and 128 filters.
 """
 
+import functools
 import math
 
 import keras
 from keras import layers
 
 from keras_genzoo import networks
-from keras_genzoo.inputs import positive_integers
+from keras_genzoo.checks import positive_integers
 from keras_genzoo.layers import BlockConv2D, BlockConv2DTranspose
 from keras_genzoo.models.adversarial.gan import GAN
+from keras_genzoo.networks import Builder
 
 _SMALLEST_SIDE = 4  # images are halved until a side would fall below this, and at least twice
 _SIDE_OF_THE_PAPER = 64
 _LARGEST_FACTOR = 8  # filters double with each halving, up to so many times the first layer's
 
 
-def generator(latent_dim, image_shape, num_filters, num_classes=None, dtype=None):
+def conv_generator(latent_dim, image_shape, num_classes=None, num_filters=None, dtype=None):
     """Latents `(n, latent_dim)`, or `[latents, labels]`, to images `(n, h, w, c)` in [0, 1].
 
     Args:
         latent_dim: int.
         image_shape: tuple `(h, w, c)`.
-        num_filters: int, of the last layer before the image, or None for the default of `DCGAN`.
         num_classes: int or None.
+        num_filters: int, of the last layer before the image, or None for the default of `DCGAN`.
         dtype: Keras dtype policy.
     """
     height, width, channels = image_shape
@@ -55,15 +57,17 @@ def generator(latent_dim, image_shape, num_filters, num_classes=None, dtype=None
     return keras.Model(inputs, layers.Rescaling(0.5, 0.5, dtype="float32")(x), name="generator")
 
 
-def discriminator(image_shape, num_filters, num_classes=None, normalization="batch", projection=False, dtype=None):
+def conv_discriminator(
+    image_shape, num_classes=None, normalization="batch", num_filters=None, projection=False, dtype=None
+):
     """Images `(n, h, w, c)` in [0, 1], or `[images, labels]`, to scores `(n, 1)`.
 
     Args:
         image_shape: tuple `(h, w, c)`.
-        num_filters: int, of the first layer, or None for the default of `DCGAN`.
         num_classes: int or None.
         normalization: one of `networks.NORMALIZATIONS`; after every convolution but the first (`"spectral"`: of
             every weight).
+        num_filters: int, of the first layer, or None for the default of `DCGAN`.
         projection: bool, whether labels enter at the end, as a direction in feature space, instead of beside the
             image.
         dtype: Keras dtype policy.
@@ -119,15 +123,10 @@ class DCGAN(GAN):
     def __init__(self, image_shape, latent_dim=100, num_filters=None, discriminator_normalization="batch", **kwargs):
         if num_filters is not None:
             (num_filters,) = positive_integers("num_filters", [num_filters], 1)
-        self.num_filters = num_filters  # first of all, since GAN builds the networks
+        for name, build in (("generator", conv_generator), ("discriminator", conv_discriminator)):
+            kwargs[name] = kwargs.get(name) or Builder(functools.partial(build, num_filters=num_filters))
         super().__init__(image_shape, latent_dim, discriminator_normalization=discriminator_normalization, **kwargs)
-
-    def default_generator(self, dtype):
-        return generator(self.latent_dim, self.image_shape, self.num_filters, self.num_classes, dtype=dtype)
-
-    def default_discriminator(self, dtype):
-        normalization = self.discriminator_normalization
-        return discriminator(self.image_shape, self.num_filters, self.num_classes, normalization, dtype=dtype)
+        self.num_filters = num_filters
 
     def get_config(self):
         return {**super().get_config(), "num_filters": self.num_filters}

@@ -11,25 +11,22 @@ Differences from the paper: leaky rectifiers in D where it has maxout and dropou
 real images, each with fresh latents; G answers to the last of their batches, so that images are generated once.
 """
 
-import functools
 import math
 
 import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_genzoo import distributions, networks, serving
+from keras_genzoo import averages, checks, distributions, domains, networks, serving
 from keras_genzoo.graph_method import graph_method
-from keras_genzoo.inputs import check_latents, check_network, positive_integers
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
-from keras_genzoo.layers import SpectralNormalization
-from keras_genzoo.models.adversarial import losses
-from keras_genzoo.optimizers import PlayersOptimizer
+from keras_genzoo.models.adversarial.players import Players
+from keras_genzoo.networks import Builder
 
 _HIDDEN_UNITS = (256, 512)  # of the generator; the discriminator has them in reverse
 
 
-def generator(latent_dim, image_shape, num_classes=None, dtype=None):
+def mlp_generator(latent_dim, image_shape, num_classes=None, dtype=None):
     """Latents `(n, latent_dim)`, or `[latents, labels]`, to images `(n, h, w, c)` in [0, 1]: an MLP."""
     inputs, x = networks.latents_and_labels(latent_dim, num_classes, dtype)
     for units in _HIDDEN_UNITS:
@@ -38,7 +35,7 @@ def generator(latent_dim, image_shape, num_classes=None, dtype=None):
     return keras.Model(inputs, layers.Reshape(image_shape, dtype="float32")(x), name="generator")
 
 
-def discriminator(image_shape, num_classes=None, normalization=None, projection=False, dtype=None):
+def mlp_discriminator(image_shape, num_classes=None, normalization=None, projection=False, dtype=None):
     """Images `(n, h, w, c)` in [0, 1], or `[images, labels]`, to scores `(n, 1)`: an MLP."""
     inputs, x = networks.images_and_labels(image_shape, None if projection else num_classes, dtype, normalization)
     x = layers.Flatten(dtype=dtype)(x)
@@ -49,7 +46,7 @@ def discriminator(image_shape, num_classes=None, normalization=None, projection=
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
-class GAN(LatentVariableModel):
+class GAN(Players, LatentVariableModel):
     """Generative adversarial network of two multilayer perceptrons.
 
     Args:
@@ -72,8 +69,6 @@ class GAN(LatentVariableModel):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    metric_names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
-
     def __init__(
         self,
         image_shape,
@@ -93,33 +88,18 @@ class GAN(LatentVariableModel):
         if generator_ema_decay is not None and not 0 < generator_ema_decay < 1:
             raise ValueError(f"`generator_ema_decay` must lie in (0, 1) or be None; got {generator_ema_decay!r}.")
         self.prior_family = prior
-        (self.discriminator_steps,) = positive_integers("discriminator_steps", [discriminator_steps], 1)
+        (self.discriminator_steps,) = checks.positive_integers("discriminator_steps", [discriminator_steps], 1)
         self.discriminator_normalization = discriminator_normalization
         self.generator_ema_decay = generator_ema_decay
-        self.generator = generator or self.default_network("generator", self.default_generator)
-        self.discriminator = discriminator or self.default_network("discriminator", self.default_discriminator)
-        check_network("generator", self.generator, (self.latent_dim,), self.image_shape, self.num_classes)
-        check_network("discriminator", self.discriminator, self.image_shape, (1,), self.num_classes)
+        sizes = self.image_shape, self.num_classes
+        self.generator = self.network("generator", generator or Builder(mlp_generator), self.latent_dim, *sizes)
+        discriminator = discriminator or Builder(mlp_discriminator)
+        self.discriminator = self.network("discriminator", discriminator, *sizes, discriminator_normalization)
+        networks.check_network("generator", self.generator, (self.latent_dim,), self.image_shape, self.num_classes)
+        networks.check_network("discriminator", self.discriminator, self.image_shape, (1,), self.num_classes)
         if generator_ema_decay is not None:
-            self.generator_averages = [
-                self.add_weight(
-                    name=f"generator_average_{i}",
-                    shape=weight.shape,
-                    initializer=lambda shape, dtype, weight=weight: keras.ops.copy(weight),
-                    dtype=weight.dtype,
-                    autocast=False,
-                    trainable=False,
-                    aggregation="only_first_replica",
-                )
-                for i, weight in enumerate(self.generator.weights)
-            ]
+            self.generator_averages = averages.create(self, self.generator, "generator_average")
         self.build()
-
-    def default_generator(self, dtype):
-        return generator(self.latent_dim, self.image_shape, self.num_classes, dtype=dtype)
-
-    def default_discriminator(self, dtype):
-        return discriminator(self.image_shape, self.num_classes, self.discriminator_normalization, dtype=dtype)
 
     def get_config(self):
         return {
@@ -142,120 +122,33 @@ class GAN(LatentVariableModel):
         regularizer=None,
         **kwargs,
     ):
-        """Chooses the game and an optimiser for each player.
-
-        Keras's `LearningRateScheduler` and `ReduceLROnPlateau` change each player's rate from its own, and log it as
-        `learning_rate_generator` and `learning_rate_discriminator`.
-
-        Args:
-            generator_optimizer: Keras optimiser; by default Adam(2e-4, beta_1=0.5).
-            discriminator_optimizer: Keras optimiser; by default Adam(2e-4, beta_1=0.5).
-            loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or a
-                `losses.Game`.
-            regularizer: what is added to the discriminator's loss: `"gradient_penalty"`, `"r1"`, a
-                `losses.GradientRegularizer`, or None.
-            **kwargs: `jit_compile`, `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
-        """
-        game, regularizer = losses.get_game(loss), losses.get_regularizer(regularizer)
-        if kwargs.get("optimizer") is not None:
-            raise ValueError("`optimizer` is not an argument: give `generator_optimizer`, `discriminator_optimizer`.")
-        if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
-            raise ValueError("`generator_optimizer` and `discriminator_optimizer` must be two optimisers, not one.")
-        mixing = [
-            layer.name
-            for layer in networks.nested_layers(self.discriminator)
-            if isinstance(layer, layers.BatchNormalization)
-        ]
-        if regularizer and mixing:
-            raise ValueError(
-                f"`regularizer` {type(regularizer).__name__} needs the gradient at each image, but batch "
-                f"normalisation in the discriminator mixes images (layer {mixing[0]!r}). Build the model with "
-                "discriminator_normalization='layer', 'spectral' or None, or a discriminator of your own without it."
-            )
-        super().compile(**kwargs)
-        self.game, self.regularizer = game, regularizer
-        self.generator_optimizer = self.prepare_optimizer(
-            generator_optimizer or self.default_optimizer(), self.generator.trainable_variables
-        )
-        self.discriminator_optimizer = self.prepare_optimizer(
-            discriminator_optimizer or self.default_optimizer(), self.discriminator.trainable_variables
-        )
-        self.optimizer = PlayersOptimizer(
-            generator=(self.generator_optimizer, self.generator),
-            discriminator=(self.discriminator_optimizer, self.discriminator),
-        )
-
-    def default_optimizer(self):
-        return keras.optimizers.Adam(2e-4, beta_1=0.5)
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return None
-        config = super().get_compile_config()
-        config = {key: config[key] for key in ("jit_compile", "run_eagerly", "steps_per_execution")}
-        parts = {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-            "loss": self.game,
-            "regularizer": self.regularizer,
-        }
-        return {**config, **{key: keras.saving.serialize_keras_object(part) for key, part in parts.items()}}
+        """Chooses the game and an optimiser for each player; see `Players.compile`."""
+        optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
+        super().compile(loss, regularizer, **optimizers, **kwargs)
 
     def train_step(self, data):
         real, labels = self.unpack(data)
+        score = self.scorer(labels)
         for _ in range(self.discriminator_steps):
             with tf.GradientTape() as tape:
-                fake = self.generated(self.draw_latents(tf.shape(real)[0]), labels, training=True)
-            terms = self.discriminator_step(real, fake, labels)
-        terms["generator_loss"] = self.generator_step(tape, fake, labels)
+                fake = self.fake(real, labels)
+            terms = self.discriminator_step(score, real, fake)
+        terms["generator_loss"] = self.generator_step(tape, fake, score)
+        if self.generator_ema_decay is not None:
+            steps = self.generator_optimizer.iterations
+            averages.update(self.generator_averages, self.generator, self.generator_ema_decay, steps)
         return self.track(**terms)
 
-    def discriminator_step(self, real, fake, labels=None):
-        """One update of the discriminator, at images `(n, h, w, c)` of either kind; returns what to track."""
-        for layer in networks.nested_layers(self.discriminator):
-            if isinstance(layer, SpectralNormalization):
-                layer.power_iteration()
-        with tf.GradientTape() as tape:
-            real_scores = self.scores(real, labels, training=True)  # (n,)
-            fake_scores = self.scores(fake, labels, training=True)  # (n,)
-            loss = self.game.discriminator_loss(real_scores, fake_scores)
-            if self.regularizer:
-                alpha = self.draw(lambda n, seed: tf.random.stateless_uniform((n,), seed), tf.shape(real)[0])
-                loss += self.regularizer.penalty(
-                    lambda images: self.scores(images, labels, training=True), real, fake, alpha
-                )
-            loss += sum(self.discriminator.losses)  # a user's own networks may carry regularisers
-        self.minimize(loss, tape, self.discriminator_optimizer, self.discriminator.trainable_variables)
-        return {
-            "discriminator_loss": loss,
-            "real_score": self.game.verdict(real_scores),
-            "fake_score": self.game.verdict(fake_scores),
-        }
-
-    def generator_step(self, tape, fake, labels=None):
-        """One update of the generator, at the images `fake` it made on `tape`; returns its loss, `(n,)`."""
-        # What the discriminator keeps of the images it sees (averages of batch normalisation) is not updated here.
-        with tape, keras.StatelessScope():
-            loss = self.game.generator_loss(self.scores(fake, labels, training=True))
-        with tape:
-            loss += sum(self.generator.losses)
-        self.minimize(loss, tape, self.generator_optimizer, self.generator.trainable_variables)
-        if self.generator_ema_decay is not None:
-            step = tf.cast(self.generator_optimizer.iterations, tf.float32)
-            decay = tf.minimum(self.generator_ema_decay, (1 + step) / (10 + step))  # early weights are soon forgotten
-            for average, weight in zip(self.generator_averages, self.generator.weights, strict=True):
-                average.assign(decay * average + (1 - decay) * tf.cast(weight, average.dtype))
-        return loss
-
-    def reset_generator_averages(self):
-        """With `generator_ema_decay`, lets the averages begin anew at the generator's weights as they are."""
-        if self.generator_ema_decay is not None:
-            for average, weight in zip(self.generator_averages, self.generator.weights, strict=True):
-                average.assign(weight)
+    def player_losses(self, data):
+        real, labels = self.unpack(data)
+        with keras.StatelessScope():  # moving averages stay as they are
+            fake, score = self.fake(real, labels), self.scorer(labels)
+            terms, _, fake_scores = self.discriminator_terms(score, real, fake)
+        return {"generator": {"game": self.game.generator_loss(fake_scores)}, "discriminator": terms}
 
     def test_step(self, data):
         real, labels = self.unpack(data)
-        fake = self.generate(self.draw_latents(tf.shape(real)[0]), labels)
+        fake = self.generate(self.draw(self.draw_noise, tf.shape(real)[0]), labels)
         real_scores, fake_scores = self.scores(real, labels), self.scores(fake, labels)
         return self.track(
             generator_loss=self.game.generator_loss(fake_scores),
@@ -264,19 +157,29 @@ class GAN(LatentVariableModel):
             fake_score=self.game.verdict(fake_scores),
         )
 
+    def reset_generator_averages(self):
+        """With `generator_ema_decay`, lets the averages begin anew at the generator's weights as they are."""
+        if self.generator_ema_decay is not None:
+            averages.reset(self.generator_averages, self.generator)
+
     # ---- networks ----
 
-    def draw_latents(self, num_examples):
-        return self.draw(lambda n, seed: self.prior.sample(n, seed=seed), num_examples)  # (num_examples, latent_dim)
+    def fake(self, real, labels=None):
+        """As many images as real ones `(n, h, w, c)`, of the generator as it is being trained, float32."""
+        return self.generator_images(self.draw(self.draw_noise, tf.shape(real)[0]), labels, training=True)
 
-    def generated(self, latents, labels=None, training=False):
-        """Images of the generator as it is being trained, float32 `(n, h, w, c)` under any precision."""
+    def generator_images(self, latents, labels=None, training=False):
+        """Images of the generator's own weights, float32 `(n, h, w, c)` under any precision."""
         return tf.cast(self.generator(latents if labels is None else [latents, labels], training=training), tf.float32)
 
     def scores(self, images, labels=None, training=False):
         """The discriminator's scores, float32 `(n,)` under any precision."""
         scores = self.discriminator(images if labels is None else [images, labels], training=training)
         return tf.cast(scores[:, 0], tf.float32)
+
+    def scorer(self, labels):
+        """The function that scores images of such labels in training."""
+        return lambda images: self.scores(images, labels, training=True)
 
     @property
     def prior(self):
@@ -285,21 +188,20 @@ class GAN(LatentVariableModel):
 
     def generate(self, noise, labels=None):
         if self.generator_ema_decay is None:
-            images = self.generated(noise, labels)
+            images = self.generator_images(noise, labels)
         else:
-            averages = zip(self.generator.weights, self.generator_averages, strict=True)
-            with keras.StatelessScope(state_mapping=[(weight, average.value) for weight, average in averages]):
-                images = self.generated(noise, labels)
+            with averages.scope(self.generator_averages, self.generator):
+                images = self.generator_images(noise, labels)
         return tf.clip_by_value(images, 0.0, 1.0)
 
     def call(self, latents, labels=None):
-        latents = self.check_latents(latents)
-        return self.generate(latents, self.check_labels(labels, latents.shape[0]))
+        latents = self.latent_domain(latents)
+        return self.generate(latents, self.check_condition(labels, latents.shape[0]))
 
-    def predict_check(self):
-        """What `predict` takes: latents, or `(latents, labels)`."""
-        latents = functools.partial(check_latents, latent_dim=self.latent_dim, check_values=True)
-        return functools.partial(self.batch_check(), check_first=latents)
+    @property
+    def predict_domains(self):
+        """Those of what `predict` takes: latents, or `(latents, labels)`."""
+        return (self.latent_domain, *self.batch_domains[1:])
 
     # ---- the verbs ----
 
@@ -334,7 +236,7 @@ class GAN(LatentVariableModel):
         """
         distributions.check_choice("method", method, ("spherical", "linear"))
         t = path_weights(num_steps)
-        start, end = self.check_latents(a, "a"), self.check_latents(b, "b")
+        start, end = self.latent_domain(a, "a"), self.latent_domain(b, "b")
         check_ends(start, end)
         start, end = start[:, None], end[:, None]  # (n, 1, latent_dim)
         if method == "spherical":
@@ -357,17 +259,17 @@ class GAN(LatentVariableModel):
             float32 `(..., 1, latent_dim)`.
         """
         a, minus, plus = (
-            tf.reduce_mean(self.check_latents(latents, name), axis=-2, keepdims=True)
+            tf.reduce_mean(self.latent_domain(latents, name), axis=-2, keepdims=True)
             for name, latents in (("a", a), ("minus", minus), ("plus", plus))
         )
         return a - minus + plus
 
-    def serving_signatures(self):
+    def signatures(self):
         def discriminate(images, labels=None):
             return {"score": self.scores(images, labels)}
 
-        images = {"images": serving.images(self.image_shape), **self.label_input()}
-        return {**super().serving_signatures(), "discriminate": serving.Signature(discriminate, images)}
+        inputs, score = {**self.sample_input(), **self.condition_input()}, {"score": domains.Vectors((), "score")}
+        return {**super().signatures(), "discriminate": serving.Signature(discriminate, inputs, score)}
 
 
 def _great_circle(start, end, t):

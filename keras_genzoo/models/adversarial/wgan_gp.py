@@ -44,5 +44,5 @@ class WGANGP(DCGAN):
         """As `GAN.compile`, with the paper's game, penalty and optimiser, Adam(1e-4, beta_1=0, beta_2=0.9)."""
         super().compile(generator_optimizer, discriminator_optimizer, loss, regularizer, **kwargs)
 
-    def default_optimizer(self):
+    def default_optimizer(self, name):
         return keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9)

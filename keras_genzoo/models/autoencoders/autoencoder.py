@@ -57,7 +57,7 @@ class Autoencoder(EncoderDecoder):
         self.build()
 
     @property
-    def measurements(self):
+    def objectives(self):
         return (Objective("loss", "nats", "-log p(x|z) at the code of x", ("loss",)),)
 
     def corrupt(self, clean):

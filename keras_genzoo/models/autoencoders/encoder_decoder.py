@@ -1,12 +1,11 @@
 """What autoencoders share: an encoder, a decoder, a likelihood of images given latents, and the verbs on them."""
 
-import keras
 import tensorflow as tf
 
 from keras_genzoo import distributions, networks, serving
 from keras_genzoo.graph_method import graph_method
-from keras_genzoo.inputs import check_network
 from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
+from keras_genzoo.networks import Builder
 
 
 class EncoderDecoder(LatentVariableModel):
@@ -42,15 +41,13 @@ class EncoderDecoder(LatentVariableModel):
         distributions.check_choice("likelihood", likelihood, distributions.LIKELIHOODS)
         self.likelihood_family = likelihood
         num_parameters = self.image_shape[-1] * distributions.LIKELIHOODS[likelihood]
-        self.encoder = encoder or self.default_network(
-            "encoder", networks.encoder, self.image_shape, num_encoder_outputs, self.num_classes
-        )
-        self.decoder = decoder or self.default_network(
-            "decoder", networks.decoder, self.latent_dim, self.image_shape, num_parameters, self.num_classes
-        )
-        check_network("encoder", self.encoder, self.image_shape, (num_encoder_outputs,), self.num_classes)
+        encoder, decoder = encoder or Builder(networks.encoder), decoder or Builder(networks.decoder)
+        sizes = self.latent_dim, self.image_shape, num_parameters, self.num_classes
+        self.encoder = self.network("encoder", encoder, self.image_shape, num_encoder_outputs, self.num_classes)
+        self.decoder = self.network("decoder", decoder, *sizes)
+        networks.check_network("encoder", self.encoder, self.image_shape, (num_encoder_outputs,), self.num_classes)
         parameters_shape = (*self.image_shape[:2], num_parameters)
-        check_network("decoder", self.decoder, (self.latent_dim,), parameters_shape, self.num_classes)
+        networks.check_network("decoder", self.decoder, (self.latent_dim,), parameters_shape, self.num_classes)
         if likelihood == "gaussian":
             self.log_scale = self.add_float32_weight("log_scale", (), "zeros")
 
@@ -61,10 +58,6 @@ class EncoderDecoder(LatentVariableModel):
             "decoder": self.network_config("decoder"),
             "likelihood": self.likelihood_family,
         }
-
-    def compile(self, optimizer=None, **kwargs):
-        """Compiles with any Keras optimiser; by default Adam at 1e-3."""
-        super().compile(optimizer or keras.optimizers.Adam(1e-3), **kwargs)
 
     @property
     def num_levels(self):
@@ -104,8 +97,8 @@ class EncoderDecoder(LatentVariableModel):
             latents: float `(..., n, latent_dim)`.
             labels: ints `(n,)`, for a conditional model.
         """
-        latents = self.check_latents(latents)
-        return self.decoder_likelihood(latents, self.check_labels(labels, latents.shape[-2]))
+        latents = self.latent_domain(latents)
+        return self.decoder_likelihood(latents, self.check_condition(labels, latents.shape[-2]))
 
     @graph_method(reduce_retracing=True)
     def _code(self, images, labels):
@@ -148,16 +141,16 @@ class EncoderDecoder(LatentVariableModel):
         images, labels = self.check_images(images, labels)
         return self.generate(self.code(images, labels), labels)
 
-    def serving_signatures(self):
+    def signatures(self):
         def encode(images, labels=None):
             return {"latents": self.code(images, labels)}
 
         def reconstruct(images, labels=None):
             return {"images": self.call(images, labels)}
 
-        images = {"images": serving.images(self.image_shape), **self.label_input()}
+        images = {**self.sample_input(), **self.condition_input()}
         return {
-            **super().serving_signatures(),
-            "encode": serving.Signature(encode, images),
-            "reconstruct": serving.Signature(reconstruct, images),
+            **super().signatures(),
+            "encode": serving.Signature(encode, images, {"latents": self.latent_domain}),
+            "reconstruct": serving.Signature(reconstruct, images, self.sample_output()),
         }

@@ -20,9 +20,8 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_genzoo import distributions, serving
+from keras_genzoo import checks, distributions, domains, serving
 from keras_genzoo.graph_method import graph_method
-from keras_genzoo.inputs import positive_integers, stateless_seed
 from keras_genzoo.measurement import Objective
 from keras_genzoo.models.autoencoders.encoder_decoder import EncoderDecoder
 
@@ -77,8 +76,8 @@ class VAE(EncoderDecoder):
             raise ValueError(f"`beta` and `kl_warmup_steps` must not be negative; got {beta} and {kl_warmup_steps}.")
         self.prior_family = prior
         self.beta = beta
-        (self.num_importance_samples,) = positive_integers("num_importance_samples", [num_importance_samples], 1)
-        (self.num_prior_components,) = positive_integers("num_prior_components", [num_prior_components], 1)
+        (self.num_importance_samples,) = checks.positive_integers("num_importance_samples", [num_importance_samples], 1)
+        (self.num_prior_components,) = checks.positive_integers("num_prior_components", [num_prior_components], 1)
         self.kl_warmup_steps = kl_warmup_steps
         if prior == "mixture":
             shape = (num_prior_components, latent_dim)
@@ -105,7 +104,7 @@ class VAE(EncoderDecoder):
         }
 
     @property
-    def measurements(self):
+    def objectives(self):
         k = self.num_importance_samples
         draws = "one draw" if k == 1 else f"mean of {k} draws"
         method = f"-E_q log p(x|z) + KL(q(z|x) || p(z)), {draws} an image"
@@ -128,7 +127,7 @@ class VAE(EncoderDecoder):
         """
         beta = self.beta if beta is None else beta
         posterior = self._posterior(images, labels, training)
-        latents = self._draw_latents(posterior, tf.shape(images)[0])  # (k, n, d)
+        latents = self._reparameterized(posterior, tf.shape(images)[0])  # (k, n, d)
         log_likelihood = self.decoder_likelihood(latents, labels, training).log_prob(images)  # (k, n)
         prior = self._prior(training)
         if self.num_importance_samples == 1:
@@ -159,7 +158,7 @@ class VAE(EncoderDecoder):
             return self.beta
         return self.beta * tf.minimum(1.0, tf.cast(self.optimizer.iterations, tf.float32) / self.kl_warmup_steps)
 
-    def _draw_latents(self, posterior, num_images):
+    def _reparameterized(self, posterior, num_images):
         """k draws an image, z = mean + scale * noise, so that gradients reach mean and scale: `(k, n, d)`."""
         shape = (self.num_importance_samples, self.latent_dim)
         noise = self.draw(lambda n, seed: tf.random.stateless_normal((n, *shape), seed), num_images)
@@ -219,9 +218,9 @@ class VAE(EncoderDecoder):
         Returns:
             float32 `(n,)`, nats.
         """
-        (k,) = positive_integers("num_importance_samples", [num_importance_samples], 1)
+        (k,) = checks.positive_integers("num_importance_samples", [num_importance_samples], 1)
         images, labels = self.check_images(images, labels)
-        seed = self.next_seed() if seed is None else stateless_seed(seed)
+        seed = self.next_seed() if seed is None else checks.stateless_seed(seed)
         return self._importance_weighted_bound(images, labels, tf.constant(k), seed)
 
     @graph_method(reduce_retracing=True)
@@ -245,18 +244,15 @@ class VAE(EncoderDecoder):
         _, log_sum = tf.while_loop(lambda start, _: start < k, add_chunk, (0, nothing), maximum_iterations=k)
         return log_sum - tf.math.log(tf.cast(k, tf.float32))
 
-    def serving_signatures(self):
+    def signatures(self):
         def log_prob(images, num_importance_samples, seed, labels=None):
             bound = self._importance_weighted_bound(images, labels, num_importance_samples, tf.stack([seed, 0]))
             return {"log_prob": bound}
 
-        signatures = super().serving_signatures()
-        numbers = {
-            "num_importance_samples": serving.count("num_importance_samples", 100_000),
-            "seed": serving.seed(),
-        }
-        signatures["log_prob"] = serving.Signature(log_prob, {**signatures["encode"].inputs, **numbers})
-        return signatures
+        numbers = {"num_importance_samples": domains.count("num_importance_samples", 100_000), "seed": domains.seed()}
+        inputs = {**self.sample_input(), **self.condition_input(), **numbers}
+        outputs = {"log_prob": domains.Vectors((), "log_prob")}
+        return {**super().signatures(), "log_prob": serving.Signature(log_prob, inputs, outputs)}
 
 
 def _log_mean_exp(values):

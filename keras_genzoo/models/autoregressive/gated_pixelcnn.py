@@ -20,12 +20,11 @@ from keras_genzoo.models.autoregressive.causal import (
     CausalConv2D,
     CausalNetwork,
     Cursor,
-    PixelDense,
     RowsConv2D,
-    channel_groups,
     per_example,
     shift_down,
 )
+from keras_genzoo.models.autoregressive.channel_order import PixelDense, channel_groups
 from keras_genzoo.models.autoregressive.pixelcnn import PixelCNN
 
 _FIRST_WINDOW, _WINDOW = 7, 3

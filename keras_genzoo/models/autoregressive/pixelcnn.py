@@ -22,15 +22,14 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_genzoo.inputs import positive_integers
+from keras_genzoo.checks import positive_integers
 from keras_genzoo.models.autoregressive.autoregressive_model import AutoregressiveModel
 from keras_genzoo.models.autoregressive.causal import (
     CausalConv2D,
     CausalNetwork,
-    PixelDense,
-    channel_groups,
     per_example,
 )
+from keras_genzoo.models.autoregressive.channel_order import PixelDense, channel_groups
 
 _FIRST_WINDOW = (7, 7)
 

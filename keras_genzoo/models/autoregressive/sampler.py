@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras_genzoo.models.autoregressive.causal import Cursor
 
 
-def draw_rows(network, draw_level, images, noise, condition, above, first, last, pixels_a_turn=1):
+def fill_rows(network, draw_level, images, noise, condition, above, first, last, pixels_a_turn=1):
     """Draws the rows `first` to `last - 1` of images whose earlier rows are drawn; runs inside a graph.
 
     Args:

@@ -1,0 +1,173 @@
+"""Players: networks that learn against each other, each with an optimiser of its own.
+
+A player is a name and any number of networks; a network may serve two players. What is played is one of the games of
+`losses`, on scores of any shape: one a sample, or one for each patch of it. Nothing here knows of latents or images.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_genzoo import networks
+from keras_genzoo.layers import SpectralNormalization
+from keras_genzoo.models.adversarial import losses
+from keras_genzoo.optimizers import PlayersOptimizer
+
+
+class Players:
+    """What models of several players share; a mixin before `ZooModel`.
+
+    A subclass gives `players` and `player_losses`, and makes a train step of `discriminator_step` and `generator_step`,
+    or of `descend`. The optimiser of player `p` is the argument `p_optimizer` of `compile`, and the attribute.
+    """
+
+    metric_names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
+    discriminators = ("discriminator",)  # the players that a regulariser is for
+    progress = ("generator_loss", "min")  # of a game neither loss says how good it is: they tell that it goes on
+
+    def players(self):
+        """dict, name of each player to the list of its networks; those that train last come first."""
+        return {"generator": [self.generator], "discriminator": [self.discriminator]}
+
+    def player_losses(self, data):
+        """What each player descends on at a batch, its terms apart, at fresh draws and with no weight moved.
+
+        Says the objective once more, for those who want to see the terms of a player, and for the tests, which hold
+        the update of each player against the gradient of the sum of its terms.
+
+        Returns:
+            dict, name of the player to a dict of terms, each `(n,)`.
+        """
+        raise NotImplementedError
+
+    @property
+    def optimizer_names(self):
+        return tuple(f"{player}_optimizer" for player in self.players())
+
+    def player_variables(self, player):
+        """list: the variables that a player trains."""
+        return [variable for network in self.players()[player] for variable in network.trainable_variables]
+
+    def compile(self, loss="non_saturating", regularizer=None, **kwargs):
+        """Chooses the game and an optimiser for each player.
+
+        Keras's `LearningRateScheduler` and `ReduceLROnPlateau` change each player's rate from its own, and log it as
+        `learning_rate_generator`, `learning_rate_discriminator` and so on.
+
+        Args:
+            loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or a `losses.Game`.
+            regularizer: what is added to a discriminator's loss: `"gradient_penalty"`, `"r1"`, a
+                `losses.GradientRegularizer`, or None.
+            **kwargs: `<player>_optimizer`, a Keras optimiser for each player, by default the model's choice; also
+                `jit_compile`, `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
+        """
+        game, regularizer = losses.get_game(loss), losses.get_regularizer(regularizer)
+        given = {name: kwargs.pop(name, None) for name in self.optimizer_names}
+        optimizers = [optimizer for optimizer in given.values() if optimizer is not None]
+        if len(set(map(id, optimizers))) < len(optimizers):
+            names = [f"`{name}`" for name in self.optimizer_names]
+            raise ValueError(f"{', '.join(names[:-1])} and {names[-1]} must be an optimiser each, not one for several.")
+        if regularizer:
+            self._refuse_mixing(regularizer)
+        super().compile(**kwargs)
+        self.game, self.regularizer = game, regularizer
+        for name, optimizer in given.items():
+            variables = self.player_variables(name.removesuffix("_optimizer"))
+            setattr(self, name, self.prepare_optimizer(optimizer or self.default_optimizer(name), variables))
+        optimizers = {player: getattr(self, f"{player}_optimizer") for player in self.players()}
+        self.optimizer = PlayersOptimizer(**{name: (x, self.player_variables(name)) for name, x in optimizers.items()})
+
+    def default_optimizer(self, name):
+        return keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+    def _refuse_mixing(self, regularizer):
+        """ValueError where the gradient at each sample, which a regulariser needs, is that of a whole batch."""
+        for layer in networks.nested_layers([self.players()[player] for player in self.discriminators]):
+            if isinstance(layer, layers.BatchNormalization):
+                raise ValueError(
+                    f"`regularizer` {type(regularizer).__name__} needs the gradient at each image, but batch "
+                    f"normalisation in the discriminator mixes images (layer {layer.name!r}). Build the model with "
+                    "discriminator_normalization='layer', 'spectral' or None, or a discriminator of your own without "
+                    "it."
+                )
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        config = super().get_compile_config()
+        config = {key: config[key] for key in ("jit_compile", "run_eagerly", "steps_per_execution")}
+        parts = {name: getattr(self, name) for name in self.optimizer_names}
+        parts |= {"loss": self.game, "regularizer": self.regularizer}
+        return {**config, **{key: keras.saving.serialize_keras_object(part) for key, part in parts.items()}}
+
+    # ---- the game ----
+
+    def discriminator_terms(self, score, real, fake):
+        """What a discriminator descends on, its terms apart, and the scores of both kinds.
+
+        Args:
+            score: function of samples that gives scores `(n, ...)`, higher for more real.
+            real: samples of the data.
+            fake: samples of a generator.
+
+        Returns:
+            dict of terms `(n,)`, and the scores of real and of fake samples.
+        """
+        real_scores, fake_scores = score(real), score(fake)
+        terms = {"game": per_sample(self.game.discriminator_loss(real_scores, fake_scores))}
+        if self.regularizer:
+            alpha = self.draw(lambda n, seed: tf.random.stateless_uniform((n,), seed), tf.shape(real)[0])
+            terms["regularizer"] = self.regularizer.penalty(score, real, fake, alpha)
+        return terms, real_scores, fake_scores
+
+    def discriminator_step(self, score, real, fake, player="discriminator"):
+        """One update of a discriminator; returns what to track.
+
+        Args:
+            score, real, fake: as for `discriminator_terms`.
+            player: str.
+        """
+        for layer in networks.nested_layers(self.players()[player]):
+            if isinstance(layer, SpectralNormalization):
+                layer.power_iteration()
+        with tf.GradientTape() as tape:
+            terms, real_scores, fake_scores = self.discriminator_terms(score, real, fake)
+            loss = sum(terms.values())
+        loss = self.descend(player, loss, tape)
+        return {
+            f"{player}_loss": loss,
+            "real_score": per_sample(self.game.verdict(real_scores)),
+            "fake_score": per_sample(self.game.verdict(fake_scores)),
+        }
+
+    def generator_step(self, tape, fake, score, also=0.0, player="generator"):
+        """One update of a generator; returns its loss `(n,)`.
+
+        Args:
+            tape: `tf.GradientTape` on which it made `fake`.
+            fake: its samples.
+            score: function of samples that gives scores `(n, ...)`.
+            also: tensor `(n,)`, recorded on the same tape, of further terms of its loss.
+            player: str.
+        """
+        # What the discriminator keeps of the samples it sees (averages of batch normalisation) is not updated here.
+        with tape, keras.StatelessScope():
+            loss = per_sample(self.game.generator_loss(score(fake)))
+        with tape:
+            loss += also
+        return self.descend(player, loss, tape)
+
+    def descend(self, player, loss, tape):
+        """One update of a player along the gradient of its loss `(n,)`, recorded on a tape; returns the loss.
+
+        A user's own networks may carry regularisers, which are added.
+        """
+        with tape:
+            loss += sum(term for network in self.players()[player] for term in network.losses)
+        self.minimize(loss, tape, getattr(self, f"{player}_optimizer"), self.player_variables(player))
+        return loss
+
+
+def per_sample(values):
+    """Means over all axes but the first, `(n,)`: of the scores of patches, or of what is made of them."""
+    return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)

@@ -1,0 +1,94 @@
+"""Pictures that people look at: grids of images, and films of grids."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from keras_genzoo import files
+
+_LARGEST_FRAME = (400, 400)  # pixels
+_SMALLEST_TILE = 56  # pixels; smaller images are enlarged so that a person can see them
+_SMOOTH_BELOW = 16  # pixels; blocks as large as those of a smaller image's pixels hide what it shows
+
+
+def grid(images, num_columns=None):
+    """Tiles images into one picture, row by row, on a thin border.
+
+    Args:
+        images: `(n, h, w, c)`, or `(rows, columns, h, w, c)` such as `interpolate` returns; c is 1 or 3;
+            float in [0, 1] or uint8.
+        num_columns: int, images a row; by default the square root of n, rounded up.
+
+    Returns:
+        uint8 array `(height, width, c)`. Images smaller than 56 pixels are enlarged by a whole factor, those smaller
+        than 16 smoothly (by cubic interpolation).
+    """
+    images = np.asarray(images)
+    if images.ndim == 5:
+        num_columns = num_columns or images.shape[1]
+        images = images.reshape(-1, *images.shape[2:])
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(
+            f"`images` must be (n, h, w, c) with n > 0 and c = 1 or 3 to be drawn; got shape {images.shape}."
+        )
+    n, height, width, channels = images.shape
+    zoom = max(1, -(-_SMALLEST_TILE // min(height, width)))
+    if images.dtype != np.uint8:
+        images = np.clip(images.astype("float32"), 0, 1) * 255
+    if min(height, width) < _SMOOTH_BELOW:
+        images = tf.image.resize(images, (height * zoom, width * zoom), "bicubic").numpy()
+    else:
+        images = images.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    images = np.round(np.clip(images, 0, 255)).astype("uint8")
+    columns = num_columns or math.ceil(math.sqrt(n))
+    rows = -(-n // columns)
+    border = 2
+    tile_height, tile_width = height * zoom + border, width * zoom + border
+    picture = np.full((rows * tile_height + border, columns * tile_width + border, channels), 96, np.uint8)
+    for i, image in enumerate(images):
+        top, left = border + i // columns * tile_height, border + i % columns * tile_width
+        picture[top : top + height * zoom, left : left + width * zoom] = image
+    return picture
+
+
+def save_grid(images, path, num_columns=None):
+    """Writes `grid(images)` as a PNG file, atomically, making its folder where needed.
+
+    Args:
+        images: as for `grid`.
+        path: where to write, a name that ends in `.png`.
+        num_columns: int, images a row; by default the square root of n, rounded up.
+    """
+    _check_suffix(path, ".png")
+    files.write(path, tf.io.encode_png(grid(images, num_columns)).numpy())
+
+
+def save_film(pictures, path, seconds=6.0):
+    """Writes pictures, one after another, as an animated GIF that runs for ever, atomically.
+
+    Args:
+        pictures: list of paths of PNG files of one size, in order, such as `SampleGrid` writes.
+        path: where to write, a name that ends in `.gif`.
+        seconds: float, how long the film takes; its last picture then stays for two more. Pictures are left out
+            evenly where there would be more than ten a second, and drawn smaller and in fewer colours, for files of a
+            megabyte or two.
+    """
+    _check_suffix(path, ".gif")
+    num_frames = min(len(pictures), max(2, round(10 * seconds)))
+    frames = [Image.open(pictures[round(i)]) for i in np.linspace(0, len(pictures) - 1, num_frames)]
+    for i, frame in enumerate(frames):
+        frame.thumbnail(_LARGEST_FRAME)
+        frames[i] = frame.quantize(16 if frame.mode == "L" else 128)
+    milliseconds = [round(1000 * seconds / num_frames)] * (num_frames - 1) + [2000]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+    files.write(path, content.getvalue())
+
+
+def _check_suffix(path, suffix):
+    if Path(path).suffix.lower() != suffix:
+        raise ValueError(f"`path` must end in {suffix}, the only format written here; got {str(path)!r}.")
