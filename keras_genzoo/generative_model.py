@@ -189,10 +189,7 @@ class GenerativeModel(ZooModel):
     # ---- measuring ----
 
     def measurements(self, dataset, num_importance_samples=None):
-        measured = super().measurements(dataset)
-        if self.log_prob_is_exact or (self.log_prob_is_exact is False and num_importance_samples):
-            measured |= likelihood.measurements(self, dataset, num_importance_samples)
-        return measured
+        return super().measurements(dataset) | likelihood.measurements(self, dataset, num_importance_samples)
 
     # ---- saving and serving ----
 

@@ -39,16 +39,18 @@ def log_likelihood(model, dataset, verbose=0, **options):
 
 
 def measurements(model, dataset, num_importance_samples=None):
-    """The same as measurements: exact, or a bound from so many draws an example.
+    """The same as measurements, where the model has it: exact, or a bound from so many draws an example.
 
     Args:
-        model: a `GenerativeModel` whose `log_prob_is_exact` is not None.
+        model: a `ZooModel`.
         dataset: `tf.data.Dataset` of batches as `fit` takes them.
-        num_importance_samples: int, draws of a bound.
+        num_importance_samples: int, draws of a bound; None leaves a bound out.
 
     Returns:
         dict, name to `Measurement`.
     """
+    if model.log_prob_is_exact is None or (not model.log_prob_is_exact and num_importance_samples is None):
+        return {}
     name, method, options = "log_likelihood", "exact", {}
     if not model.log_prob_is_exact:
         name, method = "log_likelihood_bound", f"importance-weighted bound, {num_importance_samples} samples"

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import operator
 import types
 
 import keras
@@ -67,7 +68,7 @@ def _refusal(x, name):
 def _checked_arrays(x, y, check, name):
     names = (name, "y" if name == "x" else f"labels of {name}")
     x = checks.as_array(x, name)
-    y = keras.tree.map_structure(lambda part: checks.as_array(part, names[1]), y)  # None stays None
+    y = _each_part(lambda part: checks.as_array(part, names[1]), y)
     if not len(x.shape):
         raise ValueError(f"`{name}` must hold a row for each example; got a single number.")
     if not len(x):
@@ -77,8 +78,15 @@ def _checked_arrays(x, y, check, name):
     rows = max(1, _VALUES_AT_ONCE // max(1, math.prod(x.shape[1:])))
     for first in range(0, len(x), rows):
         part = slice(first, first + rows)
-        parts = check((x[part], keras.tree.map_structure(lambda y, part=part: y[part], y)), names=names)
+        parts = check((x[part], _each_part(operator.itemgetter(part), y)), names=names)
     return x, y if len(parts) > 1 else None
+
+
+def _each_part(function, condition):
+    """The function of a condition, or of each of its parts; None where there is none."""
+    if isinstance(condition, dict):
+        return {name: function(part) for name, part in condition.items()}
+    return None if condition is None else function(condition)
 
 
 class _CheckedPyDataset(keras.utils.PyDataset):

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo import generative_model
-from keras_genzoo.inputs import stateless_seed
+from keras_genzoo import steps
+from keras_genzoo.checks import stateless_seed
 
 
 def test_minimize_follows_the_gradient_of_the_mean_under_any_loss_scale():
@@ -61,7 +61,7 @@ def test_metrics_are_means_over_examples_whatever_the_batches():
 def test_labels_not_given_are_those_of_the_seed():
     seen = []
     vae = gz.VAE((4, 4, 1), 2, num_classes=10)
-    vae._in_batches = lambda function, batch_size, noise, labels: seen.append(labels.numpy())
+    vae.in_batches = lambda function, batch_size, noise, labels: seen.append(labels.numpy())
     for seed in (0, 0, 1, None, None):
         vae.sample(50, seed=seed)
     np.testing.assert_array_equal(seen[0], seen[1])
@@ -75,7 +75,7 @@ def compiled_by_xla(model, images):
 
 
 def test_updates_of_large_models_are_compiled_once_for_each_optimizer(monkeypatch):
-    monkeypatch.setattr(generative_model, "_COMPILED_FROM", 1000)
+    monkeypatch.setattr(steps, "_COMPILED_FROM", 1000)
     traced = []
     apply = keras.optimizers.Adam.apply
     monkeypatch.setattr(
@@ -99,7 +99,7 @@ def test_what_xla_compiles(monkeypatch):
     vae = gz.VAE((4, 4, 1), 2)
     vae.compile()
     assert compiled_by_xla(vae, images) == 0  # too small to gain
-    monkeypatch.setattr(generative_model, "_COMPILED_FROM", 1000)
+    monkeypatch.setattr(steps, "_COMPILED_FROM", 1000)
     assert compiled_by_xla(vae, images) == 1
     vae.compile(jit_compile=False)
     assert compiled_by_xla(vae, images) == 0
@@ -117,7 +117,7 @@ def test_jit_compile_is_saved(tmp_path):
 
 
 def test_what_is_made_for_a_model_goes_with_it(monkeypatch):
-    monkeypatch.setattr(generative_model, "_COMPILED_FROM", 1000)
+    monkeypatch.setattr(steps, "_COMPILED_FROM", 1000)
     vae, pixelcnn = gz.VAE((4, 4, 1), 2), gz.PixelCNN((4, 4, 1), num_filters=2, num_residual_blocks=1)
     vae.compile()
     vae.fit(np.ones((8, 4, 4, 1), "float32"), verbose=0)
@@ -132,7 +132,7 @@ def test_a_compiled_update_is_the_plain_one(monkeypatch):
     images = np.random.default_rng(0).uniform(size=(16, 4, 4, 1)).astype("float32")
 
     def weights(compiled_from):
-        monkeypatch.setattr(generative_model, "_COMPILED_FROM", compiled_from)
+        monkeypatch.setattr(steps, "_COMPILED_FROM", compiled_from)
         keras.utils.set_random_seed(1)
         vae = gz.VAE((4, 4, 1), 2, prior="vamp", num_prior_components=3)  # its pseudo-images have a constraint
         vae.compile(keras.optimizers.AdamW(1e-2, clipnorm=1.0))

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo import images as image_convention
+from keras_genzoo import domains
+from keras_genzoo.image_model import ImageModel
 
 GOOD = np.random.default_rng(0).uniform(size=(12, 4, 4, 1)).astype("float32")
 LABELS = np.arange(12) % 3
@@ -93,7 +94,7 @@ def test_on_batch_methods_check_too(traced):
     np.testing.assert_allclose(traced.predict_on_batch(GOOD), traced.reconstruct(GOOD), atol=1e-6)
 
 
-class Recorder(gz.GenerativeModel):
+class Recorder(ImageModel):
     """A model whose steps keep the images and labels that they got."""
 
     def __init__(self, num_classes=None):
@@ -516,4 +517,4 @@ def test_values_are_checked_alike_by_numpy_and_by_tensorflow():
         images = np.array(values, "float32").reshape(1, 2, 1, 1)
         for form in (np.asarray, tf.constant):
             with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
-                image_convention.check(form(images), (2, 1, 1))
+                domains.Images((2, 1, 1))(form(images))

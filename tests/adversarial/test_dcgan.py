@@ -52,8 +52,8 @@ def test_default_optimisers_are_the_papers():
 @pytest.mark.parametrize("side", [8, 16, 28, 32, 64, 128])
 def test_every_side(side, channels):
     shape = (side, side, channels)
-    generator = dcgan.generator(4, shape, num_filters=2)
-    discriminator = dcgan.discriminator(shape, num_filters=2)
+    generator = dcgan.conv_generator(4, shape, num_filters=2)
+    discriminator = dcgan.conv_discriminator(shape, num_filters=2)
     assert not any(sum(sum(layer.cropping, ())) for layer in layers_of(generator, keras.layers.Cropping2D))
     images = generator(tf.random.normal((2, 4)))
     assert images.shape == (2, *shape) and discriminator(images).shape == (2, 1)

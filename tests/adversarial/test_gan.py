@@ -32,14 +32,14 @@ def test_each_half_step_moves_only_its_own_player(name):
     gan = getattr(gz, name)((8, 8, 1), latent_dim=8)
     gan.compile()
     with tf.GradientTape() as tape:
-        fake = gan.generated(gan.draw_latents(16), training=True)
+        fake = gan.generator_images(gan.draw(gan.draw_noise, 16), training=True)
 
     generator, discriminator = values(gan.generator), values(gan.discriminator)
-    gan.discriminator_step(images(), fake)
+    gan.discriminator_step(gan.scorer(None), images(), fake)
     assert all(moved(discriminator, gan.discriminator)) and not any(moved(generator, gan.generator))
 
     generator, discriminator = values(gan.generator), values(gan.discriminator)
-    gan.generator_step(tape, fake)
+    gan.generator_step(tape, fake, gan.scorer(None))
     trained = [v.trainable for v in gan.generator.variables]
     assert moved(generator, gan.generator) == trained and not any(moved(discriminator, gan.discriminator))
 
@@ -53,7 +53,7 @@ def test_train_step_is_algorithm_1():
     peer.set_weights(gan.get_weights())
     latents = [tf.random.stateless_normal((16, 4), (i, 9)) for i in range(k)]
     remaining = iter(latents)
-    gan.draw_latents = lambda n: next(remaining)
+    gan.draw_noise = lambda n, seed: next(remaining)
     gan.train_step(images())
 
     def descend(loss, tape, network):
@@ -78,7 +78,7 @@ def test_metrics_by_hand():
     gan = gz.GAN((8, 8, 1), latent_dim=4)
     gan.compile(loss="least_squares")
     latents = tf.random.stateless_normal((16, 4), (0, 9))
-    gan.draw_latents = lambda n: latents
+    gan.draw_noise = lambda n, seed: latents
     metrics = gan.test_step(images())
     real, fake = gan.discriminator(images())[:, 0], gan.discriminator(gan.generator(latents))[:, 0]
     assert float(metrics["real_score"]) == pytest.approx(np.mean(real), rel=1e-5)
@@ -94,12 +94,12 @@ def test_metrics_by_hand():
 def test_the_regularizer_reaches_the_discriminator(regularizer):
     gan = gz.GAN((8, 8, 1), latent_dim=4)
     gan.compile(regularizer=regularizer)
-    fake = gan.generated(gan.draw_latents(16))
+    fake = gan.generator_images(gan.draw(gan.draw_noise, 16))
     gan.compile()
-    bare = gan.discriminator_step(images(), fake)["discriminator_loss"]
+    bare = gan.discriminator_step(gan.scorer(None), images(), fake)["discriminator_loss"]
     gan = gz.GAN.from_config(gan.get_config())
     gan.compile(regularizer=regularizer)
-    assert tf.reduce_mean(gan.discriminator_step(images(), fake)["discriminator_loss"] - bare) > 1e-3
+    assert tf.reduce_mean(gan.discriminator_step(gan.scorer(None), images(), fake)["discriminator_loss"] - bare) > 1e-3
 
 
 def test_two_devices_give_each_player_the_update_of_one(two_devices):
@@ -142,7 +142,7 @@ def test_the_regularizer_is_given_real_then_fake_and_a_draw_from_0_to_1_an_image
     alphas = []
     for seed in (0, 1):
         real, fake = images(500, seed), images(500, seed + 2)
-        gan.discriminator_step(real, fake)
+        gan.discriminator_step(gan.scorer(None), real, fake)
         np.testing.assert_array_equal(gan.regularizer.given[0], real)
         np.testing.assert_array_equal(gan.regularizer.given[1], fake)
         alphas.append(gan.regularizer.given[2].numpy())
@@ -186,13 +186,13 @@ def test_one_power_iteration_for_each_update_of_the_discriminator():
     assert len(expected) == 3
     before = vectors(gan)
     with tf.GradientTape() as tape:
-        fake = gan.generated(gan.draw_latents(16), training=True)
-    gan.discriminator_step(images(), fake)
+        fake = gan.generator_images(gan.draw(gan.draw_noise, 16), training=True)
+    gan.discriminator_step(gan.scorer(None), images(), fake)
     after = vectors(gan)
     for given, right, old in zip(after, expected, before, strict=True):
         np.testing.assert_allclose(given, right, atol=1e-5)
         assert len(old) == 1 or np.abs(given - old).max() > 1e-2
-    gan.generator_step(tape, fake)
+    gan.generator_step(tape, fake, gan.scorer(None))
     gan.evaluate(images(), verbose=0)
     gan.discriminate(images())
     gan.scores(images(), training=True)
@@ -343,12 +343,12 @@ def test_what_is_served_and_evaluated_is_the_average():
     gan.compile()
     gan.generator.set_weights([weight + 0.1 for weight in gan.generator.get_weights()])
     latents = gan.prior.sample(3, seed=tf.constant([5, 0]))
-    averaged, trained = gan.decode(latents), gan.generated(latents)
+    averaged, trained = gan.decode(latents), gan.generator_images(latents)
     assert np.abs(averaged - trained).max() > 1e-2
-    signatures = gan.serving_signatures()
+    signatures = gan.signatures()
     for name, given in {"sample": {"num_samples": 3, "seed": 5}, "decode": {"latents": latents}}.items():
         np.testing.assert_allclose(signatures[name].function(**given)["images"], averaged, atol=1e-6)
-    gan.draw_latents = lambda n: latents
+    gan.draw_noise = lambda n, seed: latents
     score = float(gan.test_step(images(3))["fake_score"])
     assert score == pytest.approx(float(tf.reduce_mean(tf.sigmoid(gan.scores(averaged)))), rel=1e-5)
     assert score != pytest.approx(float(tf.reduce_mean(tf.sigmoid(gan.scores(trained)))), rel=1e-4)
@@ -409,10 +409,10 @@ def test_own_networks_are_trained_regularised_and_saved(tmp_path):
     generator, discriminator = own_networks()
     gan = gz.GAN((8, 8, 1), 4, generator, discriminator, generator_ema_decay=0.9)
     gan.compile()
-    fake = gan.generated(gan.draw_latents(16))
+    fake = gan.generator_images(gan.draw(gan.draw_noise, 16))
     scores = gan.scores(images()), gan.scores(fake)
     penalty = 0.01 * np.square(discriminator.layers[-1].kernel).sum()
-    loss = gan.discriminator_step(images(), fake)["discriminator_loss"]
+    loss = gan.discriminator_step(gan.scorer(None), images(), fake)["discriminator_loss"]
     np.testing.assert_allclose(loss, gan.game.discriminator_loss(*scores) + penalty, rtol=1e-5)
     gan.fit(images(), verbose=0)
     gan.save_to_preset(tmp_path / "preset")
@@ -459,7 +459,7 @@ def test_bad_arguments(arguments, message):
 def test_bad_compile_arguments():
     gan = gz.GAN((8, 8, 1), discriminator_normalization="batch")
     optimizer = keras.optimizers.Adam()
-    with pytest.raises(ValueError, match="must be two optimisers, not one"):
+    with pytest.raises(ValueError, match="must be an optimiser each, not one"):
         gan.compile(optimizer, optimizer)
     with pytest.raises(ValueError, match="`optimizer` is not an argument"):
         gan.compile(optimizer=optimizer)

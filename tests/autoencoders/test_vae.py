@@ -153,7 +153,7 @@ def test_gradients_flow_through_the_draw(images):
         outputs = tf.Variable([[0.7, -0.3, 0.2, -1.0]])  # means, log variances
         mean, log_variance = tf.split(outputs, 2, axis=-1)
         posterior = tfd.Independent(tfd.Normal(mean, tf.exp(0.5 * log_variance)), 1)
-        expected = tf.reduce_mean(tf.reduce_sum(vae._draw_latents(posterior, 1) ** 2, axis=-1))
+        expected = tf.reduce_mean(tf.reduce_sum(vae._reparameterized(posterior, 1) ** 2, axis=-1))
     gradient = tape.gradient(expected, outputs)
     np.testing.assert_allclose(gradient[0], [1.4, -0.6, np.exp(0.2), np.exp(-1.0)], atol=0.06)
 

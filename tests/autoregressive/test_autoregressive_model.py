@@ -340,7 +340,7 @@ def test_few_sizes_of_batches_are_compiled_and_padding_changes_no_pixel():
     model = with_random_weights("PixelCNN", (3, 3, 1))
 
     def num_compiled():
-        return model._draw_rows_compiled.experimental_get_tracing_count()
+        return model._fill_rows_compiled.experimental_get_tracing_count()
 
     for n, temperature in ((3, 1.0), (5, 0.7), (16, 2.0)):
         noise = model.draw_noise(n, tf.constant([n, 0])).numpy()
@@ -361,7 +361,7 @@ def test_more_images_than_a_batch_holds(make, monkeypatch):
     monkeypatch.setattr(autoregressive_model, "_BATCH_SIZE", 20)
     noise = model.draw_noise(50, tf.constant([4, 0])).numpy()
     np.testing.assert_array_equal(model.sample(50, seed=4), naive.sample(model, noise))
-    assert model._draw_rows_compiled.experimental_get_tracing_count() == 2  # of 20 and, for the last 10, of 16
+    assert model._fill_rows_compiled.experimental_get_tracing_count() == 2  # of 20 and, for the last 10, of 16
 
 
 @pytest.mark.parametrize(
@@ -388,10 +388,10 @@ def test_compile_can_turn_off_xla(make, arguments):
     images = samples[::-1]
     completed = model.complete(images, known, labels, seed=1, **options).numpy()
     np.testing.assert_array_equal(completed, naive.sample(model, noise, labels, images=images, known=known, **options))
-    assert model._draw_rows_compiled.experimental_get_tracing_count() == 0
+    assert model._fill_rows_compiled.experimental_get_tracing_count() == 0
     for n in (2, 3, 4):
         model.sample(n, None if labels is None else labels[:n])
-    assert model._draw_rows_uncompiled.experimental_get_tracing_count() == 2  # of 5, and then of any number
+    assert model._fill_rows_uncompiled.experimental_get_tracing_count() == 2  # of 5, and then of any number
 
 
 @pytest.mark.parametrize("jit_compile", ["auto", False])
@@ -403,7 +403,7 @@ def test_compile_config_keeps_what_was_asked(jit_compile):
     again = type(model).from_config(model.get_config())
     again.compile_from_config(model.get_compile_config())
     again.sample(1)
-    assert again._draw_rows_compiled.experimental_get_tracing_count() == (jit_compile == "auto")
+    assert again._fill_rows_compiled.experimental_get_tracing_count() == (jit_compile == "auto")
     assert again.jit_compile == model.jit_compile
 
 

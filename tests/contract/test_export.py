@@ -52,7 +52,7 @@ def exported(life, tmp_path_factory):
     path = model.export(tmp_path_factory.mktemp("exported") / "model")
     good = good_inputs(model)
     inputs, expected = {}, {}
-    for name, signature in model.serving_signatures().items():
+    for name, signature in model.signatures().items():
         inputs[name] = {key: good[key] for key in signature.inputs}
         expected[name] = getattr(model, name)(**inputs[name]).numpy()
     inputs["serving_default"], expected["serving_default"] = inputs["sample"], expected["sample"]

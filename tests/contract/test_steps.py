@@ -40,7 +40,7 @@ def player_losses(model, batch):
         return {"optimizer": float(model.test_step(batch)["loss"])}
     real, labels = model.unpack(batch)
     with keras.StatelessScope():  # moving averages stay as they are
-        fake = model.generated(model.draw_latents(len(real)), labels, training=True)
+        fake = model.generator_images(model.draw(model.draw_noise, len(real)), labels, training=True)
         real_scores, fake_scores = (model.scores(images, labels, training=True) for images in (real, fake))
         discriminator_loss = model.game.discriminator_loss(real_scores, fake_scores)
         if model.regularizer:

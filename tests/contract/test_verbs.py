@@ -27,7 +27,7 @@ def test_samples(life):
 @pytest.mark.variants("is_conditional")
 def test_samples_without_labels_are_of_any_class(model, monkeypatch):
     seen = []
-    monkeypatch.setattr(model, "_in_batches", lambda function, batch_size, noise, labels: seen.append(labels.numpy()))
+    monkeypatch.setattr(model, "in_batches", lambda function, batch_size, noise, labels: seen.append(labels.numpy()))
     for batch_size in (None, 100):
         model.sample(1000, seed=0, batch_size=batch_size)
     np.testing.assert_array_equal(seen[0], np.concatenate(seen[1:]))

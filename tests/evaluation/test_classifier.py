@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
+from keras_genzoo import presets
 from keras_genzoo.evaluation import Classifier
 from tests.conftest import require_tfds
 
@@ -143,4 +144,4 @@ def test_shipped_accuracy_is_reproduced(preset, dataset):
 
 def test_shipped_weights_are_small():
     for preset in PRESETS:
-        assert (gz.evaluation.classifier.presets.find(preset) / "model.weights.h5").stat().st_size < 1e6
+        assert (presets.find(preset) / "model.weights.h5").stat().st_size < 1e6

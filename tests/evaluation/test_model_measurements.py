@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
+from keras_genzoo import domains, likelihood, measurement
 from keras_genzoo.evaluation import (
     Classifier,
     class_imbalance,
@@ -96,7 +97,7 @@ def test_distances_of_training_images(test_set, images):
 def evaluated(model, test_set):
     model.compile()
     metrics = model.evaluate(test_set, verbose=0, return_dict=True)
-    return metrics, model_measurements.objective_measurements(model, test_set)
+    return metrics, measurement.of_objectives(model, test_set)
 
 
 def test_metrics_of_a_classifier(test_set):
@@ -122,7 +123,7 @@ def test_a_vae_says_from_how_many_draws_its_elbo_is(test_set, k, draws):
     vae.seed_generator.state.assign([3, 0])
     metrics = vae.evaluate(test_set, verbose=0, return_dict=True)
     vae.seed_generator.state.assign([3, 0])
-    (figure,) = model_measurements.objective_measurements(vae, test_set).values()
+    (figure,) = measurement.of_objectives(vae, test_set).values()
     assert (figure.name, figure.unit, figure.num_examples) == ("negative_elbo", "nats", 360)
     assert figure.method == f"-E_q log p(x|z) + KL(q(z|x) || p(z)), {draws}"
     assert figure.value == pytest.approx(metrics["reconstruction"] + metrics["kl"], rel=1e-6)
@@ -134,7 +135,7 @@ def test_likelihoods(test_set):
     class Exact(keras.Model):
         """Every bit of an image is a fair coin."""
 
-        image_shape = (8, 8, 1)
+        sample_domain = domains.Images((8, 8, 1))
         log_prob_is_exact, num_levels = True, None
 
         def unpack(self, data):
@@ -143,24 +144,24 @@ def test_likelihoods(test_set):
         def log_prob(self, images):
             return keras.ops.full((len(images),), -64 * np.log(2))
 
-    (figure,) = model_measurements.likelihood_measurements(Exact(), test_set).values()
+    (figure,) = likelihood.measurements(Exact(), test_set).values()
     assert (figure.name, figure.method, figure.num_examples) == ("log_likelihood", "exact", 360)
     assert figure.value == pytest.approx(-64 * np.log(2))
 
     pixelcnn = gz.PixelCNN((8, 8, 1), num_levels=17, num_filters=4, num_residual_blocks=1)
     metrics, figures = evaluated(pixelcnn, test_set)
     assert not figures
-    figures = model_measurements.likelihood_measurements(pixelcnn, test_set)
+    figures = likelihood.measurements(pixelcnn, test_set)
     assert figures["log_likelihood"].method == "exact, images of 17 levels"
     assert float(figures["log_likelihood"]) == pytest.approx(-metrics["loss"], rel=1e-5)
     assert float(figures["bits_per_dim"]) == pytest.approx(metrics["bits_per_dim"], rel=1e-5)
     binary = gz.PixelCNN((8, 8, 1), num_filters=4, num_residual_blocks=1)
     with pytest.raises(ValueError, match="must hold the 2 levels"):  # as in fit
-        model_measurements.likelihood_measurements(binary, test_set)
+        likelihood.measurements(binary, test_set)
 
     vae = gz.VAE((8, 8, 1), 4, likelihood="quantized_logistic")
-    figures = model_measurements.likelihood_measurements(vae, test_set, num_importance_samples=3)
+    figures = likelihood.measurements(vae, test_set, num_importance_samples=3)
     assert set(figures) == {"log_likelihood_bound", "bits_per_dim"}
     assert "3 samples" in figures["log_likelihood_bound"].method
-    assert not model_measurements.likelihood_measurements(vae, test_set)
-    assert not model_measurements.likelihood_measurements(gz.GAN((8, 8, 1), 4), test_set)
+    assert not likelihood.measurements(vae, test_set)
+    assert not likelihood.measurements(gz.GAN((8, 8, 1), 4), test_set)

@@ -65,8 +65,8 @@ class Players:
         given = {name: kwargs.pop(name, None) for name in self.optimizer_names}
         optimizers = [optimizer for optimizer in given.values() if optimizer is not None]
         if len(set(map(id, optimizers))) < len(optimizers):
-            names = [f"`{name}`" for name in self.optimizer_names]
-            raise ValueError(f"{', '.join(names[:-1])} and {names[-1]} must be an optimiser each, not one for several.")
+            names = ", ".join(f"`{name}`" for name in self.optimizer_names)
+            raise ValueError(f"{names} must be an optimiser each, not one for several.")
         if regularizer:
             self._refuse_mixing(regularizer)
         super().compile(**kwargs)
