@@ -1,0 +1,1 @@
+"""Models that draw one image from another: p(target | source)."""
