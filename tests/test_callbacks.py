@@ -80,7 +80,7 @@ def test_the_noise_of_pictures_is_always_the_same(tmp_path):
     grid = gz.callbacks.SampleGrid(tmp_path, num_samples=4, seed=3)
     grid.set_model(vae)
     for _ in range(2):
-        np.testing.assert_array_equal(grid.draw(), vae.sample(4, seed=3))
+        np.testing.assert_array_equal(grid.picture(), vae.sample(4, seed=3))
 
 
 def test_reconstructions_are_of_their_own_labels():

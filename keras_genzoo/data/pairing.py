@@ -6,7 +6,7 @@ A batch is `(target, source)`: what is drawn first, what it is drawn from second
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import distributions, images
+from keras_genzoo import checks, distributions
 from keras_genzoo.data.image_sets import check_batch_size, random_numbers, shuffle_buffer
 
 _ENLARGEMENT = 286 / 256  # of jittered images, before they are cropped to their size again
@@ -91,7 +91,7 @@ def unpaired(a, b, batch_size=128, seed=None):
 def _examples(values, name):
     """A set of single examples, and how many there are."""
     if not isinstance(values, tf.data.Dataset):
-        values = images.as_array(values, name)
+        values = checks.as_array(values, name)
         if len(values.shape) < 2 or not values.shape[0]:
             raise ValueError(
                 f"`{name}` must be a tf.data.Dataset of images, or an array (n, ...) of at least one example; "

@@ -7,8 +7,7 @@ import functools
 
 import tensorflow as tf
 
-from keras_genzoo import distributions, images
-from keras_genzoo.inputs import stateless_seed
+from keras_genzoo import checks, distributions, domains
 
 _COARSE_SIDE = 16  # pixels; a smaller image loses half its resolution a side, others three quarters
 _NOISE = 0.3  # standard deviation, of levels in [0, 1]
@@ -39,17 +38,15 @@ def derive(values, source, seed=None):
         ValueError: for an unknown `source`, and for anything but images.
     """
     check_source(source)
-    values = images.as_array(values, "values")
+    values = checks.as_array(values, "values")
     shape, dtype = tf.TensorShape(values.shape), tf.as_dtype(values.dtype)
     if shape.rank != 4 or not (dtype.is_floating or dtype == tf.uint8):
         raise ValueError(
             f"`values` must be images (n, h, w, c), float in [0, 1] or uint8; got shape {shape}, dtype {dtype.name}. "
             "One image is images[None], a grey one without channels image[..., None]."
         )
-    if tf.executing_eagerly():
-        with images.clear_errors():
-            images.check_values(values, "values")
-    seed = tf.random.uniform((2,), maxval=tf.int32.max, dtype=tf.int32) if seed is None else stateless_seed(seed)
+    values = domains.Images(tuple(shape[1:])).check(values, "values")
+    seed = tf.random.uniform((2,), maxval=tf.int32.max, dtype=tf.int32) if seed is None else checks.stateless_seed(seed)
     sources = of_batch(tf.convert_to_tensor(values), source, seed)
     return sources if tf.is_tensor(values) else sources.numpy()
 

@@ -12,7 +12,7 @@ import scipy.stats
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.models.autoregressive import autoregressive_model
+from keras_genzoo.models.autoregressive import pixel_sampling
 from tests.autoregressive import naive
 from tests.autoregressive.conftest import every_image, with_random_weights
 
@@ -358,7 +358,7 @@ def test_few_sizes_of_batches_are_compiled_and_padding_changes_no_pixel():
 
 def test_more_images_than_a_batch_holds(make, monkeypatch):
     model = make((2, 3, 1))
-    monkeypatch.setattr(autoregressive_model, "_BATCH_SIZE", 20)
+    monkeypatch.setattr(pixel_sampling, "_BATCH_SIZE", 20)
     noise = model.draw_noise(50, tf.constant([4, 0])).numpy()
     np.testing.assert_array_equal(model.sample(50, seed=4), naive.sample(model, noise))
     assert model._fill_rows_compiled.experimental_get_tracing_count() == 2  # of 20 and, for the last 10, of 16
