@@ -89,6 +89,25 @@ def save_film(pictures, path, seconds=6.0):
     files.write(path, content.getvalue())
 
 
+def scatter(points, side=256):
+    """A picture of points of a plane, darker where they lie closer together: float32 `(side, side, 1)` in [0, 1].
+
+    Args:
+        points: float `(n, 2)`; the first number runs to the right, the second upwards.
+        side: int, pixels.
+    """
+    points = np.asarray(points, "float64")
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, reach = (low + high) / 2, max(float((high - low).max()) / 2 * 1.1, 1e-9)
+    places = ((points - middle) / reach + 1) / 2 * (side - 1)
+    columns, rows = np.round(places[:, 0]).astype(int), side - 1 - np.round(places[:, 1]).astype(int)
+    counts = np.zeros((side, side))
+    for right in (0, 1):  # dots of 2x2 pixels
+        for down in (0, 1):
+            np.add.at(counts, (np.minimum(rows + down, side - 1), np.minimum(columns + right, side - 1)), 1)
+    return (0.85 ** np.minimum(4 * counts, 40))[..., None].astype("float32")
+
+
 def _check_suffix(path, suffix):
     if Path(path).suffix.lower() != suffix:
         raise ValueError(f"`path` must end in {suffix}, the only format written here; got {str(path)!r}.")

@@ -6,7 +6,7 @@ served graph. Classes choose their domains, users do not.
 """
 
 from keras_genzoo.domains.domain import Domain
-from keras_genzoo.domains.numbers import Labels, Latents, Number, Tokens, Vectors, count, seed, temperature
+from keras_genzoo.domains.numbers import Labels, Latents, Number, Tokens, Values, Vectors, count, seed, temperature
 from keras_genzoo.domains.parts import Parts
 from keras_genzoo.domains.unit_interval import Images, LevelImages, Masks, PianoRolls, Voxels
 
@@ -21,6 +21,7 @@ __all__ = [
     "Parts",
     "PianoRolls",
     "Tokens",
+    "Values",
     "Vectors",
     "Voxels",
     "count",

@@ -117,8 +117,34 @@ class Vectors(Domain):
     def examples(self, n, seed=0):
         return np.random.default_rng(seed).normal(size=(n, *self.shape)).astype("float32")
 
+
+@dataclasses.dataclass(frozen=True)
+class Values(Vectors):
+    """Finite floats `(n, *shape)` of any range that a density is about: points, features, images as their numbers.
+
+    Bytes count as levels 0 to 1, as those of images do; nothing is cut to [0, 1] but in pictures.
+    """
+
+    name: str = "values"
+
+    noun = "value"
+
+    @property
+    def keys(self):
+        return "value", self.name, "image"
+
+    def check_spec(self, shape, dtype, name):
+        super().check_spec(shape, tf.float32 if dtype == tf.uint8 else dtype, name)
+
+    def check_values(self, values, name):
+        return values if tf.as_dtype(values.dtype) == tf.uint8 else super().check_values(values, name)
+
+    def convert(self, values):
+        values = tf.convert_to_tensor(values)
+        return tf.cast(values, tf.float32) / (255.0 if values.dtype == tf.uint8 else 1.0)
+
     def picture(self, values):
-        """Points of a plane as one picture of all of them; images of vectors that have their shape; else nothing."""
+        """Values of an image's shape as images, cut to [0, 1]; points of a plane as one picture of them all."""
         if len(self.shape) == 3 and self.shape[-1] in (1, 3):
             return tf.clip_by_value(values, 0.0, 1.0)
         return pictures.scatter(np.asarray(values))[None] if self.shape == (2,) else None

@@ -1,0 +1,81 @@
+"""Models of p(target | source) where both are images."""
+
+import tensorflow as tf
+
+from keras_genzoo import checks, domains, serving
+from keras_genzoo.generative_model import GenerativeModel
+
+
+class TranslationModel(GenerativeModel):
+    """Base class of the models that translate images.
+
+    A batch is `(targets, sources)`: what is drawn first, what it is drawn from second.
+
+    Args:
+        image_shape: tuple `(height, width, channels)` of the targets.
+        source_shape: tuple `(height, width, channels)` of the sources; by default the same.
+        **kwargs: `name`, `dtype`, `trainable`.
+    """
+
+    def __init__(self, image_shape, source_shape=None, **kwargs):
+        image_shape = checks.positive_integers("image_shape", image_shape, 3)
+        source_shape = checks.positive_integers("source_shape", source_shape or image_shape, 3)
+        super().__init__(domains.Images(image_shape), domains.Images(source_shape, "sources"), **kwargs)
+
+    @classmethod
+    def arguments_from(cls, dataset):
+        images, sources = dataset.element_spec
+        return {"image_shape": tuple(images.shape[1:]), "source_shape": tuple(sources.shape[1:])}
+
+    @property
+    def image_shape(self):
+        """tuple `(height, width, channels)` of the targets."""
+        return self.sample_domain.shape
+
+    @property
+    def source_shape(self):
+        """tuple `(height, width, channels)` of the sources."""
+        return self.condition_domain.shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "image_shape": list(self.image_shape),
+            "source_shape": list(self.source_shape),
+        }
+
+    def translate(self, sources, seed=None, batch_size=None):
+        """Draws a target for each source.
+
+        Args:
+            sources: `(n, h, w, c)`, float in [0, 1] or uint8.
+            seed: int32. The same seed gives the same targets, here, in another process and in the exported model. By
+                default every call differs.
+            batch_size: int, images computed at a time; it bounds memory and changes nothing else. By default all at
+                once.
+
+        Returns:
+            float32 `(n, h, w, c)` in [0, 1].
+
+        Raises:
+            ValueError: for wrong sources, or a seed beyond int32.
+        """
+        sources = self.check_condition(sources)
+        noise, sources = self.noise_and_condition(len(sources), sources, seed)
+        return self.in_batches(self._samples, batch_size, noise, sources)
+
+    def call(self, sources, seed=None):
+        return self.translate(sources, seed)
+
+    @property
+    def predict_domains(self):
+        """Those of what `predict` takes: sources."""
+        return (self.condition_domain,)
+
+    def signatures(self):
+        def translate(sources, seed):
+            noise = self.draw_noise(tf.shape(sources)[0], tf.stack([seed, 0]))
+            return {"images": self.generate(noise, sources)}
+
+        inputs = {**self.condition_input(), "seed": domains.seed()}
+        return {"translate": serving.Signature(translate, inputs, self.sample_output())}
