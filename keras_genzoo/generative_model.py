@@ -119,6 +119,11 @@ class GenerativeModel(ZooModel):
         noise, labels = self.noise_and_condition(num_samples, labels, seed)
         return self.in_batches(self._samples, batch_size, noise, labels)
 
+    def noise(self, num_samples, seed=None):
+        """`draw_noise` as a verb calls it: as a graph, from an integer seed, or from the model's own state."""
+        seed = self.next_seed() if seed is None else checks.stateless_seed(seed)
+        return self._noise(tf.constant(num_samples), seed)
+
     def noise_and_condition(self, num_samples, condition, seed):
         """The noise and the conditions of samples, from the arguments of `sample`."""
         (num_samples,) = checks.positive_integers("num_samples", [num_samples], 1)
@@ -128,8 +133,7 @@ class GenerativeModel(ZooModel):
         if condition is None and self.num_classes is not None:
             seed_of_labels = tf.random.experimental.stateless_fold_in(seed, 1)
             condition = tf.random.stateless_uniform([num_samples], seed_of_labels, 0, self.num_classes, tf.int32)
-        condition = self.check_condition(condition, num_samples)
-        return self._noise(tf.constant(num_samples), seed), condition
+        return self._noise(tf.constant(num_samples), seed), self.check_condition(condition, num_samples)
 
     def in_batches(self, function, batch_size, *tensors):
         """`function(*tensors)`, computed `batch_size` rows at a time.

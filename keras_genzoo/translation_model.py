@@ -61,11 +61,11 @@ class TranslationModel(GenerativeModel):
             ValueError: for wrong sources, or a seed beyond int32.
         """
         sources = self.check_condition(sources)
-        noise, sources = self.noise_and_condition(len(sources), sources, seed)
-        return self.in_batches(self._samples, batch_size, noise, sources)
+        return self.in_batches(self._samples, batch_size, self.noise(len(sources), seed), sources)
 
-    def call(self, sources, seed=None):
-        return self.translate(sources, seed)
+    def call(self, sources):
+        sources = self.check_condition(sources)
+        return self.generate(self.draw(self.draw_noise, tf.shape(sources)[0]), sources)
 
     @property
     def predict_domains(self):

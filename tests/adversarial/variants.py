@@ -1,6 +1,9 @@
 """The adversarial models of the contract: every class, and each option that changes what is saved or served."""
 
+from tests.contract.variants import IMAGE_SHAPE
+
 REPRESENTATIVE = "DCGAN"
+SIZES = {"image_shape": IMAGE_SHAPE}
 
 VARIANTS = {
     "GAN": {},

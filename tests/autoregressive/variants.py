@@ -1,8 +1,9 @@
 """The autoregressive models of the contract: every class, and each option that changes what is saved or served."""
 
-from tests.contract.variants import NUM_CLASSES
+from tests.contract.variants import IMAGE_SHAPE, NUM_CLASSES
 
 REPRESENTATIVE = "GatedPixelCNN"
+SIZES = {"image_shape": IMAGE_SHAPE}
 
 VARIANTS = {
     "PixelCNN": {"num_filters": 8, "num_residual_blocks": 1},

@@ -115,8 +115,7 @@ class PixelSampling:
         known = Known(self.image_shape).broadcast(known, len(images))
         with checks.clear_errors():
             images = tf.where(known, self.sample_domain.at_levels(images, known=known), -1.0)
-        seed = self.next_seed() if seed is None else checks.stateless_seed(seed)
-        noise = self._noise(tf.constant(len(images)), seed)
+        noise = self.noise(len(images), seed)
         options = self._options(temperature, verbose, len(images), batch_size)
         fill = functools.partial(self._fill, **options)
         return self.in_batches(fill, options["batch_size"], noise, images, labels)
