@@ -63,7 +63,6 @@ def _checked(given, tensors):
     """The tensors behind assertions of their shapes, their values and their numbers of rows."""
     # Servers check no shapes: TensorFlow's own error names the input, too.
     tensors = {name: tf.ensure_shape(x, given[name].spec.shape) for name, x in tensors.items()}
-    tensors = {name: given[name].check(x, check_values=True) for name, x in tensors.items()}
     rows = {name: tf.shape(x)[0] for name, x in tensors.items() if x.shape.rank}
     first = "num_samples" if "num_samples" in tensors else next(iter(rows))
     expected = tensors[first] if first == "num_samples" else rows[first]
@@ -75,7 +74,7 @@ def _checked(given, tensors):
             message = [f"`{name}` must hold a row for each of `{first}`; got", n, "against", expected]
             is_right = n == expected
         tensors[name] = checks.require(is_right, tensors[name], *message)
-    return tensors
+    return {name: given[name].check(x, check_values=True) for name, x in tensors.items()}
 
 
 def save(functions, folder):

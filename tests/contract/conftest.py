@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.contract.variants import VARIANTS, digits_for
+from keras_genzoo import domains
+from keras_genzoo.models.autoregressive.pixel_sampling import Known
+from tests.contract.variants import VARIANTS, batch_for
 from tests.server_process import PythonProcess, ServerProcess
 
 
@@ -49,23 +51,49 @@ def model(build):
 
 
 @pytest.fixture(scope="session")
-def digits(model):
-    return digits_for(model, 64)
+def data(model):
+    """64 digits as the model takes them."""
+    return batch_for(model, 64)
 
 
 @pytest.fixture(scope="session")
-def dataset(digits):
-    return tf.data.Dataset.from_tensor_slices(digits).batch(16)
+def dataset(data):
+    return tf.data.Dataset.from_tensor_slices(data).batch(16)
 
 
-def labels_for(model, n):
-    return None if model.num_classes is None else np.arange(n) % model.num_classes
+def condition_for(model, n):
+    """What `n` samples are drawn from; None for a model without a condition."""
+    if model.num_classes is not None:
+        return np.arange(n) % model.num_classes
+    return batch_for(model, n)[1].numpy() if model.is_conditional else None
+
+
+def drawn(model, n, condition=None, **options):
+    """What the model draws, by its first verb: `n` samples, or one for each source."""
+    condition = condition_for(model, n) if condition is None else condition
+    if model.verbs[0] == "translate":
+        return model.translate(condition, **options)
+    return model.sample(n, labels=condition, **options)
+
+
+def good_inputs(model, verb, n=3):
+    """For each input of a verb a legal value, as it is served; images are digits where the model is of them."""
+    sample, *condition = batch_for(model, n)
+    given = {}
+    for name, domain in model.signatures()[verb].inputs.items():
+        if isinstance(domain, domains.Images) and not isinstance(domain, Known):
+            of_domain = condition[0] if domain == model.condition_domain else sample
+            given[name] = domain.convert(of_domain).numpy()
+        else:
+            given[name] = domain.examples(n, seed=1)
+    chosen = {"num_samples": n, "seed": 7, "temperature": 0.8, "num_importance_samples": 4}
+    return {name: np.array(chosen.get(name, value), value.dtype) for name, value in given.items()}
 
 
 def state(model):
     """Every number that a model trains with, copied: weights, random states and those of every optimiser."""
     optimizers = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
-    assert optimizers
+    assert len(optimizers) >= len(model.optimizer_names)
     return [variable.value.numpy() for part in (model, *optimizers) for variable in part.variables]
 
 

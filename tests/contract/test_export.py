@@ -13,28 +13,12 @@ import pytest
 
 import keras_genzoo as gz
 from tests.contract import wrong_values
-from tests.contract.conftest import labels_for
-from tests.contract.variants import IMAGE_SHAPE, NUM_CLASSES, VARIANTS
+from tests.contract.conftest import good_inputs
+from tests.contract.variants import VARIANTS
 from tests.server_process import ServerProcess, warmup_requests
 
 N = 3
 INVALID_ARGUMENT = 3  # TensorFlow's status code
-
-
-def good_inputs(model):
-    """For each name of an input, a value; images are bits, which are levels of every model."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 2, (N, *IMAGE_SHAPE))
-    return {
-        "num_samples": np.int32(N),
-        "seed": np.int32(7),
-        "temperature": np.float32(0.8),
-        "num_importance_samples": np.int32(4),
-        "images": images.astype("float32"),
-        "known": rng.integers(0, 2, images.shape).astype(bool),
-        "latents": rng.normal(size=(N, getattr(model, "latent_dim", 1))).astype("float32"),
-        "labels": (np.arange(N) % NUM_CLASSES).astype("int32"),
-    }
 
 
 class Exported(NamedTuple):
@@ -50,13 +34,14 @@ class Exported(NamedTuple):
 def exported(life, tmp_path_factory):
     model = life.model
     path = model.export(tmp_path_factory.mktemp("exported") / "model")
-    good = good_inputs(model)
-    inputs, expected = {}, {}
-    for name, signature in model.signatures().items():
-        inputs[name] = {key: good[key] for key in signature.inputs}
-        expected[name] = getattr(model, name)(**inputs[name]).numpy()
-    inputs["serving_default"], expected["serving_default"] = inputs["sample"], expected["sample"]
+    inputs = {name: good_inputs(model, name, N) for name in model.verbs}
+    expected = {name: getattr(model, name)(**given).numpy() for name, given in inputs.items()}
+    inputs["serving_default"], expected["serving_default"] = inputs[model.verbs[0]], expected[model.verbs[0]]
     return Exported(path, model, inputs, expected)
+
+
+def signature_of(model, name):
+    return model.signatures()[model.verbs[0] if name == "serving_default" else name]
 
 
 def assert_gives(answer, expected):
@@ -69,10 +54,13 @@ def assert_gives(answer, expected):
 def assert_answers_as_the_model(process, exported):
     """Right requests get what the verbs give, also after wrong ones, which get errors that name the input."""
     for name, inputs in exported.inputs.items():
-        assert_gives(process.run(exported.path, name, inputs), exported.expected[name])
+        answer = process.run(exported.path, name, inputs)
+        assert_gives(answer, exported.expected[name])
+        for key, domain in signature_of(exported.model, name).outputs.items():
+            domain.check(answer["outputs"][key], key, check_values=True)
     for name, inputs in exported.inputs.items():
         for key, good in inputs.items():
-            for wrong in wrong_values.served(key, good):
+            for wrong in wrong_values.served(signature_of(exported.model, name).inputs[key], good):
                 answer = process.run(exported.path, name, {**inputs, key: wrong})
                 assert answer["code"] == INVALID_ARGUMENT, (name, key, wrong)
                 assert key in answer["message"], (name, key, wrong, answer["message"])
@@ -123,11 +111,10 @@ def test_a_compiled_export_needs_a_server_with_xla(tmp_path, server):
     """It draws the same images there; without, each of its loops fails, and so does its warm-up."""
     model = VARIANTS["PixelCNN conditional 5 levels"].build()
     path = model.export(tmp_path, jit_compile=True)
-    good = good_inputs(model)
-    inputs = {key: good[key] for key in ("num_samples", "seed", "temperature", "labels")}
+    inputs = good_inputs(model, "sample", N)
     with ServerProcess(xla=True) as server_with_xla:
         images = server_with_xla.run(path, "sample", inputs)["outputs"]["images"]
-    np.testing.assert_array_equal(images, model.sample(N, labels_for(model, N), seed=7, temperature=0.8))
+    np.testing.assert_array_equal(images, model.sample(**inputs))
     codes = {name: server.run(path, name, inputs)["code"] for name, inputs in warmup_requests(path)}
     message = server.run(path, "sample", inputs)["message"]
     assert {name for name, code in codes.items() if code} == {"sample", "complete"}

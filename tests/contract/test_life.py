@@ -19,11 +19,13 @@ def test_every_model_has_a_variant_and_every_family_one_that_represents_it():
     assert sorted(represented) == sorted(families)
 
 
+@pytest.mark.variants("is_of_images")
 def test_builds_from_image_shape_alone(variant):
     model = variant.model_class(image_shape=(12, 10, 3))
     assert model.built and model.count_params() > 0
 
 
+@pytest.mark.variants("is_of_images")
 @pytest.mark.parametrize("image_shape", [(8, 8), (8, 8, 0), 8, (8, 8, "1"), None])
 def test_other_image_shapes_are_refused(build, image_shape):
     with pytest.raises(ValueError, match="`image_shape`"):
@@ -51,7 +53,7 @@ def test_a_keras_loss_is_refused(model):
 
 
 def test_fit_trains_and_evaluate_agrees(life):
-    """In epochs: `test_each_player_lowers_its_own_loss` tells which way."""
+    """In epochs; which way, tests/contract/test_steps.py tells of single steps."""
     names = set(life.model.metric_names)
     assert set(life.before) == set(life.after) == names
     assert life.after != life.before
@@ -124,7 +126,7 @@ def test_backup_and_restore_goes_on_as_if_never_stopped(build, dataset, tmp_path
 
 @pytest.mark.variants("represents_family")
 def test_size_of_an_export_at_the_defaults_is_that_of_the_weights(variant, tmp_path):
-    model = variant.model_class((28, 28, 1))
+    model = variant.model_class(**{name: (28, 28, 1) for name in variant.sizes})
     model.compile()  # the optimiser's state must not come along
     path = tmp_path / "exported"
     model.export(path)

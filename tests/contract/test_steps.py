@@ -1,7 +1,6 @@
 """The contract of every train step: whose loss it lowers, what the condition reaches, and that it is the same in mixed
 precision, under XLA and on several devices. Steps run eagerly where a trace would prove nothing more."""
 
-import inspect
 import os
 import subprocess
 import sys
@@ -12,72 +11,81 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.contract.conftest import labels_for
-from tests.contract.variants import NUM_CLASSES, VARIANTS, digits_for
+from tests.contract.conftest import drawn, good_inputs
+from tests.contract.variants import NUM_CLASSES, VARIANTS, batch_for
 
 
 @pytest.fixture(scope="session")
 def batch(model):
     """So few that an eager step costs little more than its operations' overhead."""
-    return digits_for(model, 16)
-
-
-def optimizer_names(model):
-    """The arguments of `compile` that are optimisers, one a player."""
-    return [name for name in inspect.signature(type(model).compile).parameters if name.endswith("optimizer")]
+    return batch_for(model, 16)
 
 
 def compile_with_sgd(model, learning_rate=0.1, only=None, **kwargs):
     """SGD, since Adam's normalisation turns rounding errors of vanishing gradients into whole steps."""
-    rates = {name: learning_rate if only in (None, name) else 0.0 for name in optimizer_names(model)}
+    rates = {name: learning_rate if only in (None, name) else 0.0 for name in model.optimizer_names}
     model.compile(**{name: keras.optimizers.SGD(rate) for name, rate in rates.items()}, **kwargs)
 
 
-def player_losses(model, batch):
-    """What each player minimises on a batch, by optimiser, from the parts that a train step is made of."""
-    if optimizer_names(model) == ["optimizer"]:
-        model.reset_metrics()
-        return {"optimizer": float(model.test_step(batch)["loss"])}
-    real, labels = model.unpack(batch)
-    with keras.StatelessScope():  # moving averages stay as they are
-        fake = model.generator_images(model.draw(model.draw_noise, len(real)), labels, training=True)
-        real_scores, fake_scores = (model.scores(images, labels, training=True) for images in (real, fake))
-        discriminator_loss = model.game.discriminator_loss(real_scores, fake_scores)
-        if model.regularizer:
-            alpha = model.draw(lambda n, seed: tf.random.stateless_uniform((n,), seed), len(real))
-            discriminator_loss += model.regularizer.penalty(
-                lambda images: model.scores(images, labels, training=True), real, fake, alpha
-            )
-    return {
-        "generator_optimizer": float(tf.reduce_mean(model.game.generator_loss(fake_scores))),
-        "discriminator_optimizer": float(tf.reduce_mean(discriminator_loss)),
-    }
-
-
-def test_each_player_lowers_its_own_loss(build, batch):
-    """In one step, against the same step at rest: the same batch and noise, and the other player rests in both."""
-
+@pytest.mark.variants("has_one_optimizer")
+def test_a_step_lowers_the_loss(build, batch):
+    """Against the same step at rest: the same batch and noise."""
     model = build()
     initial = model.get_weights()
     repeat_draws(model, len(batch[0]))
 
-    def loss_after_a_step(name, learning_rate):
+    def loss_after_a_step(learning_rate):
         model.set_weights(initial)
-        compile_with_sgd(model, learning_rate, only=name)
+        compile_with_sgd(model, learning_rate)
         model.train_step(batch)
-        return player_losses(model, batch)[name]
+        model.reset_metrics()
+        return float(model.test_step(batch)["loss"])
 
-    for name in optimizer_names(model):
-        at_rest = loss_after_a_step(name, 0.0)
-        assert loss_after_a_step(name, 1e-3) < at_rest - 1e-6 * abs(at_rest), name
+    at_rest = loss_after_a_step(0.0)
+    assert loss_after_a_step(1e-3) < at_rest - 1e-6 * abs(at_rest)
 
 
-@pytest.mark.variants("is_conditional")
+@pytest.mark.variants("has_players")
+def test_each_player_descends_on_the_sum_of_its_terms(build, batch):
+    """Along the gradient of what `player_losses` says, which no train step uses; the other players rest.
+
+    Told from the gradient without one of the terms, and with one of them turned, so that each must be there, of the
+    right sign and weight.
+    """
+    model, rate = build(), 1e-3
+    repeat_draws(model, len(batch[0]))
+    for player in model.players():
+        model.set_weights(model.get_weights())
+        compile_with_sgd(model, rate, only=f"{player}_optimizer")
+        variables = model.player_variables(player)
+        before = [variable.numpy() for variable in variables]
+        model.train_step(batch)
+        update = np.concatenate([(v.numpy() - old).ravel() for v, old in zip(variables, before, strict=True)])
+        for variable, old in zip(variables, before, strict=True):
+            variable.assign(old)  # what no gradient moves, such as singular vectors, stays as the step has left it
+        with tf.GradientTape(persistent=True) as tape:
+            losses = {name: tf.reduce_mean(term) for name, term in model.player_losses(batch)[player].items()}
+        gradients = {}
+        for name, loss in losses.items():
+            parts = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            gradients[name] = np.concatenate([np.ravel(tf.convert_to_tensor(part)) for part in parts])
+        whole = sum(gradients.values())
+
+        def distance(gradient, update=update):
+            """Of the update from the nearest one along a gradient: a critic takes several steps along its own."""
+            num_steps = max(-(update @ gradient) / (rate * gradient @ gradient), 0.0)
+            return np.linalg.norm(update + rate * num_steps * gradient) / np.linalg.norm(update)
+
+        assert distance(whole) < 0.02, player
+        for name, gradient in gradients.items():
+            assert distance(whole - 2 * gradient) > 0.04, (player, name)
+            if len(gradients) > 1:
+                assert distance(whole - gradient) > 0.04, (player, name)
+
+
+@pytest.mark.variants("has_classes")
 def test_the_condition_reaches_the_sample_and_every_network(life, build, batch):
     model = life.model
-    threes, fives = (model.sample(8, [label] * 8, seed=0).numpy() for label in (3, 5))
-    assert np.abs(threes - fives).max() > 1e-4
-
     rng = np.random.default_rng(0)
     for network in model.layers:
         if isinstance(network, keras.Model):
@@ -112,6 +120,7 @@ def repeat_draws(model, num_rows):
 
 
 @pytest.mark.slow
+@pytest.mark.variants("descends")
 def test_a_step_under_xla_is_the_plain_one(build, batch):
     """Keras compiles train steps with XLA where there is a GPU."""
 
@@ -129,19 +138,20 @@ def test_a_step_under_xla_is_the_plain_one(build, batch):
         np.testing.assert_allclose(x.numpy(), y.numpy(), atol=1e-5, rtol=0, err_msg=x.path)
 
 
-def test_a_step_in_mixed_precision_is_that_of_float32_within_its_rounding(build, digits):
+@pytest.mark.variants("descends")
+def test_a_step_in_mixed_precision_is_that_of_float32_within_its_rounding(build, data):
     def train(dtype):
         keras.utils.set_random_seed(1)
         model = build(dtype=dtype)
         compile_with_sgd(model, 1e-3, jit_compile=False)  # a sampler without XLA, for speed
-        for name in optimizer_names(model):
+        for name in model.optimizer_names:
             is_scaled = isinstance(getattr(model, name), keras.optimizers.LossScaleOptimizer)
             assert is_scaled == (dtype == "mixed_float16")
             if is_scaled:
                 getattr(model, name).dynamic_scale.assign(2.0**7)  # the first one, 2^15, overflows in some models
             getattr(model, name).iterations.assign(100)  # past what warms up
         before = [v.numpy() for v in model.trainable_variables]
-        metrics = {name: float(value) for name, value in model.train_step(digits).items()}
+        metrics = {name: float(value) for name, value in model.train_step(data).items()}
         after = [v.numpy() for v in model.trainable_variables]
         return model, metrics, [new - old for new, old in zip(after, before, strict=True)]
 
@@ -158,15 +168,14 @@ def test_a_step_in_mixed_precision_is_that_of_float32_within_its_rounding(build,
             # The bias of a score, which a loss such as E f - E r does not see, may stay where it is.
             assert size > 0 or variable.shape.num_elements() == 1, variable.path
 
-        labels = labels_for(model, 3)
-        images = model.sample(3, labels, seed=0)
-        assert images.dtype == tf.float32 and np.isfinite(images).all()
-        is_generator = hasattr(model, "prior") and not hasattr(model, "encode")
-        inputs = model.prior.sample(3) if is_generator else images
-        called = model(inputs) if labels is None else model(inputs, labels=labels)
-        assert called.dtype == tf.float32 and called.shape == images.shape
+        samples = drawn(model, 3, seed=0)
+        assert samples.dtype == tf.float32 and np.isfinite(samples).all()
+        for verb in model.verbs:
+            answer = getattr(model, verb)(**good_inputs(model, verb))
+            assert answer.dtype == tf.float32 and np.isfinite(answer).all(), verb
 
 
+@pytest.mark.variants("descends")
 def test_two_devices_give_the_one_device_update(variant, build, batch, two_devices):
     """Each player's update to a few roundings, however small its learning rate; statistics and metrics too."""
     halves = [tuple(tensor[rows] for tensor in batch) for rows in (slice(0, 8), slice(8, 16))]
@@ -206,7 +215,7 @@ ODD_BATCHES = """
 import numpy as np
 import tensorflow as tf
 from tests import conftest
-from tests.contract.variants import VARIANTS, digits_for
+from tests.contract.variants import VARIANTS, batch_for
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 for variant in VARIANTS.values():
@@ -214,8 +223,7 @@ for variant in VARIANTS.values():
         with strategy.scope():
             model = variant.build()
         model.compile()
-        images, labels = digits_for(model, 17)
-        dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
+        dataset = tf.data.Dataset.from_tensor_slices(batch_for(model, 17)).batch(16)
         history = model.fit(dataset, epochs=2, verbose=0).history
         assert all(np.isfinite(values).all() for values in history.values()), (variant.name, history)
         assert all(np.isfinite(v.numpy()).all() for v in model.variables), variant.name

@@ -22,11 +22,13 @@ class Variant(NamedTuple):
         name: str, a class of the registry and what is special about this one of it: "VAE conditional vamp".
         arguments: dict, those of the class; small sizes.
         represents_family: bool, whether it goes through what is tried on one model a family.
+        sizes: tuple of str, the arguments that say how large its values are.
     """
 
     name: str
     arguments: dict
     represents_family: bool
+    sizes: tuple
 
     @property
     def model_class(self):
@@ -54,14 +56,6 @@ class Variant(NamedTuple):
         return isinstance(self.built(), ImageModel)
 
     @property
-    def samples(self):
-        return "sample" in self.built().verbs
-
-    @property
-    def translates(self):
-        return "translate" in self.built().verbs
-
-    @property
     def has_latents(self):
         return "decode" in self.built().verbs
 
@@ -69,6 +63,10 @@ class Variant(NamedTuple):
     def descends(self):
         """Whether its step is one along a gradient."""
         return bool(self.built().optimizer_names)
+
+    @property
+    def has_one_optimizer(self):
+        return self.built().optimizer_names == ("optimizer",)
 
     @property
     def has_players(self):
@@ -108,7 +106,7 @@ def _declared():
         if path.parent.name != "contract":
             family = importlib.import_module(f"tests.{path.parent.name}.variants")
             for name, arguments in family.VARIANTS.items():
-                yield Variant(name, {**family.SIZES, **arguments}, name == family.REPRESENTATIVE)
+                yield Variant(name, {**family.SIZES, **arguments}, name == family.REPRESENTATIVE, tuple(family.SIZES))
 
 
 VARIANTS = {variant.name: variant for variant in _declared()}

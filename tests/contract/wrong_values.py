@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from keras_genzoo import domains
+from keras_genzoo.models.autoregressive.pixel_sampling import Known
+
 
 def images(good):
     """Of float images `(n, 8, 8, 1)`: case -> wrong ones and a pattern of the error."""
@@ -49,16 +52,55 @@ def latents(good):
     }
 
 
-def served(name, good):
-    """What an exported model must refuse for its input `name`, by an error that names it."""
-    nan = np.float32("nan")
+def values(good):
+    """Of the values `(n, ...)` that a density is about."""
     return {
-        "num_samples": lambda: [np.int32(-1), np.int32(0), np.int32(2**30), np.array([good], "int32")],
-        "num_importance_samples": lambda: [np.int32(0), np.int32(2**30)],
-        "temperature": lambda: [np.float32(0), nan],
-        "seed": lambda: [np.array([good], "int32")],
-        "images": lambda: [good + 1.5, good * nan, good[..., 0], good[:, :5], good[:0], np.repeat(good, 400, axis=0)],
-        "known": lambda: [good[..., 0]],
-        "latents": lambda: [good * nan, good[:, 1:], good[0], np.repeat(good, 400, axis=0)],
-        "labels": lambda: [good + 10, good - 10, good[:, None], good[1:]],
-    }[name]()
+        "other shape": (good[..., None], r"must be floats of shape \(n, "),
+        "int64": (np.zeros(good.shape, "int64"), "must be floats"),
+        "NaN": (good * np.nan, "must be finite"),
+    }
+
+
+def of(domain, good):
+    """Of the domain of an argument: case -> wrong values, made of good ones, and a pattern of the error."""
+    kinds = {
+        domains.Labels: lambda: labels(good, domain.num_classes),
+        domains.Latents: lambda: latents(good),
+        domains.Values: lambda: values(good),
+        domains.Vectors: lambda: vectors(good),
+        Known: lambda: {"floats": (good.astype("float32"), "must be bool"), "other size": (good[:, :3], "broadcasts")},
+        domains.Images: lambda: images(good),
+    }
+    return next(make for kind, make in kinds.items() if isinstance(domain, kind))()
+
+
+def of_number(name):
+    """Of a number of a request, as the verb takes it."""
+    return {
+        "num_samples": [(0, "`num_samples` must be a positive integer; got 0"), (2.5, "`num_samples`")],
+        "num_importance_samples": [(0, "`num_importance_samples` must be a positive integer")],
+        "seed": [(2**31, "`seed` must fit in 32 bits"), ("0", "`seed` must be an integer")],
+        "temperature": [(0.0, "`temperature` must be positive"), (float("nan"), "`temperature` must be positive")],
+    }[name]
+
+
+def served(domain, good):
+    """What an exported model must refuse for an input, by an error that names it."""
+    if isinstance(domain, domains.Number):
+        of_other_rank = np.array([good], domain.dtype)
+        return {
+            "seed": [of_other_rank],
+            "temperature": [np.float32(0), np.float32("nan")],
+            "num_importance_samples": [np.int32(0), np.int32(2**30)],
+            "num_samples": [np.int32(-1), np.int32(0), np.int32(2**30), of_other_rank],
+        }[domain.name]
+    kinds = {
+        domains.Labels: lambda: [good + domain.num_classes, good - domain.num_classes, good[:, None], good[1:]],
+        domains.Latents: lambda: [good * np.nan, good[:, 1:], good[0], np.repeat(good, 400, axis=0)],
+        domains.Vectors: lambda: [good * np.nan, good[:, 1:], good[:0], np.repeat(good, 400, axis=0)],
+        Known: lambda: [good[..., 0]],
+        domains.Images: lambda: [
+            *(good + 1.5, good * np.nan, good[..., 0], good[:, :5], good[:0], np.repeat(good, 400, axis=0)),
+        ],
+    }
+    return next(make for kind, make in kinds.items() if isinstance(domain, kind))()

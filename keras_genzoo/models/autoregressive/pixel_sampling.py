@@ -154,7 +154,8 @@ class PixelSampling:
 
         count = domains.count("num_samples", serving.MAX_ROWS)
         numbers = {"seed": domains.seed(), "temperature": domains.temperature()}
-        incomplete = {"images": domains.Images(self.image_shape), "known": Known(self.image_shape)}
+        images = Incomplete(self.image_shape, num_levels=self.num_levels)
+        incomplete = {"images": images, "known": Known(self.image_shape)}
         label = self.condition_input()
         return {
             "sample": loops(sample, {"num_samples": count, **numbers, **label}),
@@ -163,6 +164,14 @@ class PixelSampling:
                 log_prob, {**self.sample_input(), **label}, {"log_prob": domains.Vectors((), "log_prob")}
             ),
         }
+
+
+@dataclasses.dataclass(frozen=True)
+class Incomplete(domains.LevelImages):
+    """Images of exact levels where their pixels are known, which the mask beside them says, and of any elsewhere."""
+
+    def check_values(self, values, name):
+        return super(domains.LevelImages, self).check_values(values, name)
 
 
 @dataclasses.dataclass(frozen=True)
