@@ -52,26 +52,34 @@ def test_each_player_descends_on_the_sum_of_its_terms(build, batch):
     Told from the gradient without one of the terms, and with one of them turned, so that each must be there, of the
     right sign and weight.
     """
-    model, rate = build(), 1e-3
+    model = build()
     repeat_draws(model, len(batch[0]))
+
+    def gradients_of(player):
+        gradients, variables = {}, model.player_variables(player)
+        for name in model.player_losses(batch)[player]:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(model.player_losses(batch)[player][name])
+            parts = zip(tape.gradient(loss, variables), variables, strict=True)
+            parts = [np.zeros(variable.shape) if part is None else part for part, variable in parts]
+            gradients[name] = np.concatenate([np.ravel(tf.convert_to_tensor(part, tf.float32)) for part in parts])
+        return gradients
+
+    model.compile()
     for player in model.players():
-        model.set_weights(model.get_weights())
-        compile_with_sgd(model, rate, only=f"{player}_optimizer")
         variables = model.player_variables(player)
         before = [variable.numpy() for variable in variables]
+        size = np.linalg.norm(np.concatenate([old.ravel() for old in before]))
+        rate = 1e-3 * float(size / np.linalg.norm(sum(gradients_of(player).values())))  # small, and far above rounding
+        compile_with_sgd(model, rate, only=f"{player}_optimizer")
         model.train_step(batch)
         update = np.concatenate([(v.numpy() - old).ravel() for v, old in zip(variables, before, strict=True)])
         for variable, old in zip(variables, before, strict=True):
             variable.assign(old)  # what no gradient moves, such as singular vectors, stays as the step has left it
-        with tf.GradientTape(persistent=True) as tape:
-            losses = {name: tf.reduce_mean(term) for name, term in model.player_losses(batch)[player].items()}
-        gradients = {}
-        for name, loss in losses.items():
-            parts = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            gradients[name] = np.concatenate([np.ravel(tf.convert_to_tensor(part)) for part in parts])
+        gradients = gradients_of(player)
         whole = sum(gradients.values())
 
-        def distance(gradient, update=update):
+        def distance(gradient, update=update, rate=rate):
             """Of the update from the nearest one along a gradient: a critic takes several steps along its own."""
             num_steps = max(-(update @ gradient) / (rate * gradient @ gradient), 0.0)
             return np.linalg.norm(update + rate * num_steps * gradient) / np.linalg.norm(update)
