@@ -70,7 +70,7 @@ def test_each_player_descends_on_the_sum_of_its_terms(build, batch):
         variables = model.player_variables(player)
         before = [variable.numpy() for variable in variables]
         size = np.linalg.norm(np.concatenate([old.ravel() for old in before]))
-        rate = 1e-3 * float(size / np.linalg.norm(sum(gradients_of(player).values())))  # small, and far above rounding
+        rate = 1e-4 * float(size / np.linalg.norm(sum(gradients_of(player).values())))  # small, and far above rounding
         compile_with_sgd(model, rate, only=f"{player}_optimizer")
         model.train_step(batch)
         update = np.concatenate([(v.numpy() - old).ravel() for v, old in zip(variables, before, strict=True)])
