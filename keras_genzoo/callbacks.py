@@ -88,6 +88,25 @@ class TimedCSVLogger(keras.callbacks.CSVLogger):
         super().on_epoch_end(epoch, {**(logs or {}), "seconds": round(time.monotonic() - self._begin, 1)})
 
 
+class TranslationGrid(_Pictures):
+    """Draws sources, below each what the model makes of it, and below that the target, after each epoch.
+
+    Args:
+        directory: folder for `translations_0001.png` and so on; made where needed.
+        data: a batch as `fit` takes them, `(targets, sources)`.
+        seed: int32, of the noise, which is always the same.
+        log_dir: folder for TensorBoard, which then shows the same pictures; None for none.
+    """
+
+    def __init__(self, directory, data, seed=0, log_dir=None):
+        super().__init__(directory, "translations", log_dir)
+        self.data = data
+        self.seed = seed
+
+    def picture(self):
+        return translation_grid(self.model, self.data, self.seed)
+
+
 def sample_grid(model, num_samples=64, seed=None, labels=None):
     """Samples to draw as a grid; one of a model with classes has a column for each, `(rows, classes, h, w, c)`.
 
@@ -124,6 +143,25 @@ def reconstruction_grid(model, data, num_columns=16):
     """Rows of images, each above the row of their reconstructions: `(rows, columns, h, w, c)`."""
     images, labels = model.unpack(data)
     return rows_of([images, model.reconstruct(images, labels)], num_columns)
+
+
+def translation_grid(model, data, seed=None, num_columns=16):
+    """Rows of sources, of what the model makes of them, and of the targets: `(rows, columns, h, w, c)`."""
+    targets, sources = model.unpack(data)
+    return translated_rows(model, sources, seed, num_columns, targets)
+
+
+def translated_rows(model, sources, seed=None, num_columns=16, targets=None):
+    """Rows of sources and of what the model makes of them, and of the targets where there are some."""
+    kinds = [sources, model.translate(sources, seed), *([] if targets is None else [targets])]
+    height, width = (max(kind.shape[axis] for kind in kinds) for axis in (1, 2))
+    channels = max(kind.shape[3] for kind in kinds)
+
+    def alike(kind):  # grey beside colours, small beside large
+        kind = tf.repeat(kind, channels, axis=-1) if kind.shape[-1] == 1 else kind
+        return tf.image.resize(kind, (height, width), "nearest")
+
+    return rows_of([alike(kind) for kind in kinds], num_columns)
 
 
 def rows_of(kinds, num_columns=16):

@@ -4,6 +4,7 @@ Nothing here imports TensorFlow.
 """
 
 from keras_genzoo.measurement import Measurement
+from keras_genzoo.recipes.recipe import Published
 
 _DATA = {
     "digits": "`digits` (scikit-learn's `load_digits`), 8x8 pixels",
@@ -22,17 +23,28 @@ BITS = {  # how a data set's pixels are made bits, as a clause
 _PURPOSES = {"train": "to train on", "validation": "to validate by", "test": "to measure by"}
 
 
-def data_text(dataset, binarize, splits):
+_SOURCES = {  # what sources a translation task makes of images, as a clause
+    "low_resolution": "; sources are the images at a lower resolution",
+    "edges": "; sources are the images' outlines",
+    "masked": "; sources are the images with a random box hidden",
+    "noisy": "; sources are the images under noise",
+    "inverted": "; sources are the images inverted",
+    None: "",
+}
+
+
+def data_text(dataset, options, splits):
     """Of a data set by name: what it is, its splits, and how its pixels are made bits.
 
     Args:
         dataset: str.
-        binarize: see `data.load`.
+        options: dict of the further arguments of `data.load`.
         splits: dict of `"train"`, `"validation"` (where one was held out) and `"test"` to the name of the split and the
             number of its images.
     """
     parts = [f"{n:,} images {_PURPOSES[purpose]} (`{split}`)" for purpose, (split, n) in splits.items()]
-    return f"{_DATA.get(dataset, f'TFDS `{dataset}`')}: {', '.join(parts)}{BITS[binarize]}"
+    made = BITS[options.get("binarize")] + _SOURCES[options.get("source")]
+    return f"{_DATA.get(dataset, f'TFDS `{dataset}`')}: {', '.join(parts)}{made}"
 
 
 def card(name, facts):
@@ -49,6 +61,8 @@ def card(name, facts):
     sections = [f"# {name}", facts["description"]]
     if "accuracy" not in facts["figures"]:
         caption = "\n\nOne class a column." if facts["num_classes"] else ""
+        if facts.get("verbs", ["sample"])[0] == "translate":
+            caption = "\n\nRows of sources, of what the model makes of them, and of the targets."
         sections.append(f"![Samples of {name}](samples.png){caption}")
     sections += [
         f"```python\n{_usage(name, facts)}\n```",
@@ -104,6 +118,12 @@ def _usage(name, facts):
             "features = classifier.features(images)  # (n, d)\n"
             f'gz.evaluation.frechet_distance(real, generated, features="{name}")'
         )
+    if facts.get("verbs", ["sample"])[0] == "translate":
+        return (
+            "import keras_genzoo as gz\n\n"
+            f'model = gz.{facts["class_name"]}.from_preset("{name}")\n'
+            f"images = model.translate(sources, seed=0)  # float32 (n, {shape}) in [0, 1]"
+        )
     k = facts["num_classes"]
     num_samples, labels, given = (k, f"labels=range({k}), ", f", range({k})") if k else (64, "", "")
     lines = [
@@ -121,7 +141,8 @@ def _usage(name, facts):
 def _published(published):
     if not published:
         return "To compare with: nothing that is comparable has been published."
-    rows = [(f"{figure['value']:.2f}", figure["what"], figure["source"]) for figure in published]
+    figures = [Published.from_facts(figure) for figure in published]
+    rows = [(f"{figure.value:.2f}", figure.what, figure.source) for figure in figures]
     return _table(("to compare with", "what", "source"), *rows)
 
 

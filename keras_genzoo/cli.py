@@ -1,25 +1,35 @@
-"""The command line: `genzoo train | sample | evaluate | export | list`.
+"""The command line: `genzoo train | sample | translate | evaluate | export | list`.
 
 TensorFlow is imported by the commands that need it, when they run, so that `genzoo --help` answers at once.
 """
 
-import contextlib
-import os
 import shlex
-import signal
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
 import keras_genzoo
-from keras_genzoo import cards, presets, recipes, run_folder, startup_notes
+from keras_genzoo import cards, presets, recipes, run_folder
+from keras_genzoo.command_line import (
+    check_picture,
+    complete_recipes,
+    docker_command,
+    find,
+    goes_on,
+    num_samples_option,
+    picture_option,
+    plain_errors,
+    preset_or_run_argument,
+    seed_option,
+    verbose_option,
+    write_picture,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(keras_genzoo.__version__, package_name="keras-genzoo")
 def main():
-    """Deep generative models for Keras: train, sample, evaluate and export.
+    """Deep generative models for Keras: train, sample, translate, evaluate and export.
 
     \b
     Start here:
@@ -34,33 +44,8 @@ def main():
     """
 
 
-def _recipes(context, argument, incomplete):
-    return [name for name in recipes.RECIPES if name.startswith(incomplete)]
-
-
-def _presets_and_folders(context, argument, incomplete):
-    # First, since Bash forgets what stands before it, and completes folders where no name fits.
-    folders = CompletionItem(incomplete, type="dir")
-    return [folders, *(CompletionItem(name) for name in presets.list_presets() if name.startswith(incomplete))]
-
-
-_preset_or_run = click.argument("preset_or_run", shell_complete=_presets_and_folders)
-
-
-def _quiet(context, option, verbose):
-    """Sees to it, before TensorFlow is imported, that its notes do not hide the command's own lines."""
-    if not (verbose or context.resilient_parsing):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        startup_notes.hide()
-
-
-_verbose = click.option(
-    "--verbose", is_flag=True, expose_value=False, callback=_quiet, help="Show TensorFlow's notes, too."
-)
-
-
 @main.command(short_help="Train a model by RECIPE and measure it.")
-@click.argument("recipe", shell_complete=_recipes)
+@click.argument("recipe", shell_complete=complete_recipes)
 @click.option("--dataset", help="Data set instead of the recipe's: 'digits' or a TFDS name.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs in all, instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), help="Batch size instead of the recipe's.")
@@ -74,7 +59,7 @@ _verbose = click.option(
 @click.option("--full", is_flag=True, help="Measure with as many draws and samples as in the cards of presets.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder, as if it had never stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the output folder.")
-@_verbose
+@verbose_option
 def train(recipe, output, full, resume, overwrite, **overrides):
     """Train RECIPE (see `genzoo list`); leaves pictures, figures, a preset and a SavedModel."""
     if resume and overwrite:
@@ -84,7 +69,7 @@ def train(recipe, output, full, resume, overwrite, **overrides):
     for name, value in {"output": output, **overrides}.items():
         command += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
     command += ["--full"] * full
-    with _goes_on(command, folder / run_folder.SETTINGS, resume, overwrite), _plain_errors():
+    with goes_on(command, folder / run_folder.SETTINGS, resume, overwrite), plain_errors():
         # What is wrong must not wait for TensorFlow.
         run_folder.settings(recipe, recipes.get(recipe), folder, overrides, resume, overwrite)
         from keras_genzoo import runs
@@ -93,33 +78,64 @@ def train(recipe, output, full, resume, overwrite, **overrides):
 
 
 @main.command()
-@_preset_or_run
-@click.option("--num-samples", type=click.IntRange(1), default=64, show_default=True)
+@preset_or_run_argument
+@num_samples_option
 @click.option("--label", type=int, help="Class to draw, for a conditional model; by default one class a column.")
-@click.option("--seed", type=click.IntRange(-(2**31), 2**31 - 1), help="The same seed draws the same images.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), default="samples.png", show_default=True, help="The picture, a .png."
-)
-@_verbose
+@seed_option
+@picture_option("samples.png")
+@verbose_option
 def sample(preset_or_run, num_samples, label, seed, output):
     """Draw images from PRESET_OR_RUN into one PNG picture."""
-    with _plain_errors():
-        if output.suffix.lower() != ".png":
-            raise ValueError(f"--output must end in .png, the format of the picture; got {output}")
-        folder = _find(preset_or_run)
-        from keras_genzoo import callbacks, pictures
+    with plain_errors():
+        check_picture(output)
+        folder = find(preset_or_run, "sample")
+        from keras_genzoo import callbacks
         from keras_genzoo.generative_model import GenerativeModel
 
         model = GenerativeModel.from_preset(folder)
         if label is None:
-            pictures.save_grid(callbacks.sample_grid(model, num_samples, seed), output)
+            write_picture(callbacks.sample_grid(model, num_samples, seed), output)
         else:
-            pictures.save_grid(model.sample(num_samples, [label] * num_samples, seed), output)
-        click.echo(f"Wrote {output}.")
+            images = model.sample(num_samples, [label] * num_samples, seed)
+            write_picture(model.sample_domain.picture(images), output)
+
+
+@main.command(short_help="Translate PICTURES by PRESET_OR_RUN, or images of its data.")
+@preset_or_run_argument
+@click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@num_samples_option
+@seed_option
+@picture_option("translations.png")
+@verbose_option
+def translate(preset_or_run, pictures, num_samples, seed, output):
+    """Translate PICTURES, PNG or JPEG files, by PRESET_OR_RUN: rows of them, and below each what the model makes of it.
+
+    Without PICTURES the first images of the test split of its data, with the true targets below.
+    """
+    with plain_errors():
+        check_picture(output)
+        folder = find(preset_or_run, "translate")
+        facts = presets.read_metadata(folder)
+        if not pictures and "recipe" not in facts:
+            raise ValueError(
+                f"preset {preset_or_run!r} was saved from Python and does not say on which data it was trained; name "
+                f"pictures: {shlex.join(['genzoo', 'translate', preset_or_run, 'picture.png'])}"
+            )
+        from keras_genzoo import callbacks, run_data
+        from keras_genzoo import pictures as picture_files
+        from keras_genzoo.generative_model import GenerativeModel
+
+        model = GenerativeModel.from_preset(folder)
+        if pictures:
+            sources = picture_files.read(pictures, model.source_shape)
+            write_picture(callbacks.translated_rows(model, sources, seed), output)
+        else:
+            batch = run_data.first_examples(recipes.get(facts["recipe"]), facts, "test", num_samples)
+            write_picture(callbacks.translation_grid(model, batch, seed), output)
 
 
 @main.command(short_help="Measure PRESET_OR_RUN on the test split of its data.")
-@_preset_or_run
+@preset_or_run_argument
 @click.option("--dataset", help="Data set, for a preset that does not say on which it was trained, or instead of that.")
 @click.option(
     "--binarize",
@@ -142,10 +158,10 @@ def sample(preset_or_run, num_samples, label, seed, output):
     metavar="NAME_OR_PRESET",
     help="Where they are compared: 'inception_v3', or a preset of a classifier.  [default: by data set]",
 )
-@_verbose
+@verbose_option
 def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num_samples, features):
     """Measure PRESET_OR_RUN on the test split of the data it was trained on, or of another data set."""
-    with _plain_errors():
+    with plain_errors():
         folder = run_folder.resolve(preset_or_run)
         facts = presets.read_metadata(folder)
         if dataset is None and "recipe" not in facts:
@@ -178,7 +194,7 @@ def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num
 
 
 @main.command(short_help="Export PRESET_OR_RUN for TensorFlow Serving, ONNX or LiteRT.")
-@_preset_or_run
+@preset_or_run_argument
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Writes OUTPUT/<name>/<version>/.")
 @click.option("--version", type=click.IntRange(1), help="By default the next free number.")
 @click.option(
@@ -194,11 +210,11 @@ def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num
     help="Have XLA compile the samplers of autoregressive models; the server must be told to, see what is printed.",
 )
 @click.option("--server-config", is_flag=True, help="Also write OUTPUT/models.config and batching_parameters.txt.")
-@_verbose
+@verbose_option
 def export(preset_or_run, output, version, format, batch_size, jit_compile, server_config):
     """Export PRESET_OR_RUN as a SavedModel in the folder layout of TensorFlow Serving."""
-    with _plain_errors():
-        folder = _find(preset_or_run)
+    with plain_errors():
+        folder = find(preset_or_run)
         name = Path(preset_or_run).resolve().name
         is_saved_model = format == "tf_saved_model"
         if server_config and not is_saved_model:
@@ -213,7 +229,7 @@ def export(preset_or_run, output, version, format, batch_size, jit_compile, serv
         if server_config:
             click.echo(f"Wrote {' and '.join(serving.write_server_config(output))}.")
         if is_saved_model:
-            click.echo(f"Serve it: {_docker(output, name, server_config, jit_compile)}")
+            click.echo(f"Serve it: {docker_command(output, name, server_config, jit_compile)}")
             if jit_compile:
                 click.echo("On a GPU: tensorflow/serving:latest-gpu --xla_gpu_compilation_enabled=true, from 2.18 on.")
 
@@ -228,69 +244,6 @@ def list_(verbose, markdown):
     from keras_genzoo import listing
 
     click.echo(listing.verbose() if verbose else listing.markdown() if markdown else listing.short())
-
-
-def _find(preset_or_run):
-    """The folder of a preset that draws samples; what is wrong with it must not wait for TensorFlow."""
-    folder = run_folder.resolve(preset_or_run)
-    if presets.read_metadata(folder).get("class_name") == "Classifier":
-        loaded_by = preset_or_run if preset_or_run in presets.list_presets() else str(folder)
-        raise ValueError(
-            f"preset {preset_or_run!r} holds a Classifier, which draws no samples. To measure it: "
-            f"{shlex.join(['genzoo', 'evaluate', preset_or_run])}; to load it in Python: "
-            f"keras_genzoo.evaluation.Classifier.from_preset({loaded_by!r})"
-        )
-    return folder
-
-
-def _docker(folder, name, has_config, jit_compile):
-    """The command that serves what lies in a folder: all that models.config lists, or the model of that name."""
-    command = ["docker", "run", "-p", "8500:8500", "-p", "8501:8501", "-v", f"{folder.resolve()}:/models"]
-    if has_config:
-        command += ["tensorflow/serving", "--model_config_file=/models/models.config"]
-    else:
-        command += ["-e", f"MODEL_NAME={name}", "tensorflow/serving"]
-    return shlex.join([*command, *["--xla_cpu_compilation_enabled=true"] * jit_compile])
-
-
-@contextlib.contextmanager
-def _plain_errors():
-    """Shows what the user did wrong as one line instead of a traceback."""
-    try:
-        yield
-    except (ValueError, FileExistsError, FileNotFoundError, ImportError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextlib.contextmanager
-def _goes_on(command, settings, resume, overwrite):
-    """On Ctrl-C shows the command that goes on with a run, instead of a traceback.
-
-    Args:
-        command: list of words, without the two options below.
-        settings: path of the file with which a run begins; until it is written there is nothing to resume.
-        resume: bool, as the user gave it.
-        overwrite: bool, as the user gave it.
-    """
-    before = _version(settings)
-    try:
-        yield
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would interrupt the way out
-        if resume or _version(settings) not in (None, before):
-            command = [*command, "--resume"]
-        elif overwrite:
-            command = [*command, "--overwrite"]
-        click.echo(f"\nInterrupted. To go on: {shlex.join(command)}", err=True)
-        click.get_current_context().exit(128 + signal.SIGINT)
-
-
-def _version(path):
-    """What tells a file from one that replaces it; None where there is none."""
-    try:
-        return path.stat().st_ino, path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from keras_genzoo import domains
 from keras_genzoo.measurement import Measurement
 
 
@@ -51,7 +52,8 @@ def measurements(model, dataset, num_importance_samples=None):
     """
     if model.log_prob_is_exact is None or (not model.log_prob_is_exact and num_importance_samples is None):
         return {}
-    name, method, options = "log_likelihood", "exact", {}
+    is_density = isinstance(model.sample_domain, domains.Vectors)
+    name, method, options = "log_likelihood", "exact, a density of values" if is_density else "exact", {}
     if not model.log_prob_is_exact:
         name, method = "log_likelihood_bound", f"importance-weighted bound, {num_importance_samples} samples"
         options = {"num_importance_samples": num_importance_samples, "seed": 0}

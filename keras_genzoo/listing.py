@@ -8,9 +8,10 @@ import dataclasses
 import keras_genzoo
 from keras_genzoo import presets, recipes
 from keras_genzoo.measurement import Measurement
+from keras_genzoo.recipes.recipe import Published
 
 # Of a preset's figures the one that says most stands in its line.
-_MAIN_FIGURES = ("log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
+_MAIN_FIGURES = ("l1", "log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
 _CLASSIFIERS = "evaluation.classifiers"  # a family of recipes and presets, of `evaluation.Classifier`
 _LIKELIHOODS = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper bound of -log p(x), "}
 _DIRECTIONS = "nats and Frechet distance: lower is better; accuracy: higher is better"
@@ -53,7 +54,7 @@ def markdown():
         lines.append(
             f"| [`{name}`](pretrained/{name}/README.md) | `{facts['class_name']}` | {facts['num_parameters']:,} "
             f"| {_size(name)} | `{facts['dataset']}` | {measured} "
-            f"| {'; '.join(_short_published(**published) for published in facts['published'])} |"
+            f"| {'; '.join(map(_short_published, facts['published']))} |"
         )
     return "\n".join(lines)
 
@@ -91,12 +92,10 @@ def _measure(figure):
     return f"{figure.label.replace('frechet', 'Frechet')} {figure.amount.strip()}"
 
 
-def _short_published(value, what, source):
+def _short_published(facts):
     """A figure to compare with, with its model, without the details that the preset's card gives."""
-    unit, *words = what.split(", ")
-    model = next(word for word in words if not word.startswith("-log p(x)")).removeprefix("the same for ")
-    amount = f"{value:.2f} nats" if unit == "nats" else f"{unit} {value:.2f}"
-    return f"{amount}, {model} ({source.split(',')[0]})"
+    figure = Published.from_facts(facts)
+    return f"{figure.amount}, {figure.model} ({figure.source.split(',')[0]})"
 
 
 def _size(name):

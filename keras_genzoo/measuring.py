@@ -53,7 +53,7 @@ def effort(model, recipe, dataset, full=False, num_importance_samples=None, num_
     if all_draws is not None:
         draws = num_importance_samples or (all_draws if full else min(_QUICK_DRAWS, all_draws))
     has_all_draws = all_draws is None or draws >= all_draws
-    return Effort(draws, samples, has_all_draws and ("sample" not in model.verbs or samples >= all_samples))
+    return Effort(draws, samples, has_all_draws and (not model.verbs or samples >= all_samples))
 
 
 def on_dataset(model, recipe, dataset, binarize=None):
@@ -70,10 +70,10 @@ def on_dataset(model, recipe, dataset, binarize=None):
     """
     name = type(model).__name__
     sample, *condition = model.batch_domains
-    if condition and not isinstance(condition[0], domains.Labels):
+    if condition and not isinstance(condition[0], domains.Labels) and not (recipe and "source" in recipe.data_options):
         raise ValueError(
-            f"--dataset {dataset} gives no vectors, on which this {name} is conditioned; measure it in Python by the "
-            "functions of keras_genzoo.evaluation."
+            f"--dataset {dataset} gives no {condition[0].noun}s as this {name} is conditioned on; measure it in Python "
+            "by the functions of keras_genzoo.evaluation."
         )
     if recipe is None:
         options = {"labels": bool(condition)}
@@ -84,7 +84,7 @@ def on_dataset(model, recipe, dataset, binarize=None):
     recipe = dataclasses.replace(recipe, dataset=dataset, data_options=options, published=())
     settings = {"dataset": dataset, "batch_size": recipe.batch_size, "seed": 0, "train_split": None}
     test_set = run_data.load_split(recipe, settings, "test")
-    spec = test_set.element_spec[0] if recipe.data_options.get("labels") else test_set.element_spec
+    spec = test_set.element_spec[0] if condition else test_set.element_spec
     if tuple(spec.shape[1:]) != sample.shape:
         raise ValueError(
             f"--dataset {dataset} holds images of shape {tuple(spec.shape[1:])}, but this {name} is of images of shape "
@@ -116,7 +116,7 @@ def measure(model, recipe, settings, features, effort, report=print):
     """
     keras.utils.set_random_seed(settings["seed"])  # the same draws whenever a model is measured
     model.seed_generator.state.assign([settings["seed"], 0])
-    compares = features is not None and "sample" in model.verbs
+    compares = features is not None and bool(model.verbs)
     if compares:
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
     test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits

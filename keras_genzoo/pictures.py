@@ -108,6 +108,28 @@ def scatter(points, side=256):
     return (0.85 ** np.minimum(4 * counts, 40))[..., None].astype("float32")
 
 
+def read(paths, image_shape):
+    """Picture files as images of one shape: float32 `(n, h, w, c)` in [0, 1].
+
+    Args:
+        paths: list of paths of PNG or JPEG files, or of another format that Pillow reads.
+        image_shape: tuple `(height, width, channels)`, 1 or 3 channels; pictures of another size are resized.
+
+    Raises:
+        ValueError: for a file that is no picture, which it names.
+    """
+    height, width, channels = image_shape
+    images = []
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                picture = picture.convert("L" if channels == 1 else "RGB").resize((width, height), Image.BICUBIC)
+                images.append(np.asarray(picture, "float32").reshape(image_shape) / 255)
+        except OSError as error:
+            raise ValueError(f"{str(path)!r} cannot be read as a picture: {error}") from error
+    return np.stack(images)
+
+
 def _check_suffix(path, suffix):
     if Path(path).suffix.lower() != suffix:
         raise ValueError(f"`path` must end in {suffix}, the only format written here; got {str(path)!r}.")

@@ -34,6 +34,12 @@ def sizes(settings):
     return {use: (split, data.num_images(settings["dataset"], split)) for use, split in splits(settings).items()}
 
 
+def first_examples(recipe, settings, split, num_examples=64):
+    """The first examples of a split as one batch."""
+    dataset = load_split(recipe, settings, split, shuffle=False).unbatch().batch(num_examples)
+    return next(iter(dataset))
+
+
 def with_fixed_bits(dataset, recipe):
     """The same bits in each pass, those of the first, so that epochs compare, also where a run was resumed between."""
     if recipe.data_options.get("binarize") != "stochastic":

@@ -95,12 +95,28 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         initial_epoch=finished,
         validation_data=run_data.with_fixed_bits(run_data.load_split(recipe, settings, "validation"), recipe),
         callbacks=[
-            *([callbacks.SampleGrid(output / "pictures")] if "sample" in model.verbs else []),
+            *_pictures(model, recipe, settings, output / "pictures"),
             callbacks.TimedCSVLogger(history, append=finished > 0),
             backups,
         ],
     )
     _finish(model, recipe, settings, output, report, full)
+
+
+def _pictures(model, recipe, settings, folder):
+    """The callback that draws what a model draws, a list of one or none."""
+    if "sample" in model.verbs:
+        return [callbacks.SampleGrid(folder)]
+    if "translate" in model.verbs:
+        return [callbacks.TranslationGrid(folder, run_data.first_examples(recipe, settings, "validation"))]
+    return []
+
+
+def _drawn(model, recipe, settings):
+    """What a finished model draws: samples, or translations of the first test examples."""
+    if "translate" in model.verbs:
+        return callbacks.translation_grid(model, run_data.first_examples(recipe, settings, "test"), seed=0)
+    return callbacks.sample_grid(model, seed=0)
 
 
 def _build(recipe, dataset):
@@ -118,15 +134,14 @@ def _finish(model, recipe, settings, output, report, full):
     effort = measuring.effort(loaded, recipe, settings["dataset"], full)
     figures = measuring.measure(loaded, recipe, settings, features if features in shipped else None, effort, report)
     if "reconstruct" in model.verbs:
-        test_set = run_data.load_split(recipe, settings, "test")
-        batch = tf.nest.map_structure(lambda tensor: tensor[:64], next(iter(test_set)))
+        batch = run_data.first_examples(recipe, settings, "test")
         pictures.save_grid(callbacks.reconstruction_grid(loaded, batch), output / "reconstructions.png")
-    draws, version = "sample" in model.verbs, ""
+    draws, version = bool(model.verbs), ""
     if draws:
-        pictures.save_grid(callbacks.sample_grid(loaded, seed=0), output / "samples.png")
-        pictures.save_film(sorted((output / "pictures").glob("samples_*.png")), output / "training.gif")
+        pictures.save_grid(_drawn(loaded, recipe, settings), output / "samples.png")
+        pictures.save_film(sorted((output / "pictures").glob("*.png")), output / "training.gif")
         report("Writing the SavedModel ...")
-        version = Path(model.export(output / "saved_model")).name
+        version = Path(loaded.export(output / "saved_model")).name
     with files.replaced_folder(output / run_folder.PRESET) as preset:
         presets.save(loaded, preset, **_facts(loaded, recipe, settings, output, figures, effort))
         metadata = json.loads((preset / presets.METADATA).read_text())
@@ -141,7 +156,7 @@ def _finish(model, recipe, settings, output, report, full):
     if draws and features not in shipped:
         report(f"{evaluate} measures the samples too, in features of {features}, which it downloads.")
     meaning = {
-        "samples.png": "images drawn from the model",
+        "samples.png": "what the model draws",
         "training.gif": "the samples of each epoch, one after another, as a film",
         "reconstructions.png": "rows of test images, each above the row of their reconstructions",
         "history.csv": "the metrics of each epoch",
@@ -155,7 +170,8 @@ def _finish(model, recipe, settings, output, report, full):
         if (output / name).exists():
             report(f"  {name:20} {what}")
     if draws:
-        report(f"\nNext: genzoo sample {shlex.quote(str(output))} --num-samples 64 --seed 1 --output more_samples.png")
+        verb = model.verbs[0]
+        report(f"\nNext: genzoo {verb} {shlex.quote(str(output))} --num-samples 64 --seed 1 --output more_{verb}s.png")
 
 
 def _facts(model, recipe, settings, output, figures, effort):
@@ -169,14 +185,15 @@ def _facts(model, recipe, settings, output, figures, effort):
         "chosen_on": recipe.chosen_on,
         "data": cards.data_text(
             settings["dataset"],
-            recipe.data_options.get("binarize"),
+            recipe.data_options,
             {
                 name: (split, data.num_images(settings["dataset"], split))
                 for name, split in run_data.splits(settings).items()
             },
         ),
-        "image_shape": model.image_shape,
+        "image_shape": model.batch_domains[0].shape,
         "num_classes": model.num_classes,
+        "verbs": model.verbs,
         "seconds": round(seconds),
         "hardware": _hardware(),
         "measured": "fully" if effort.is_full else "quickly",

@@ -1,5 +1,7 @@
 """Model cards, and that those of the shipped presets are what their metadata and recipes say."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -28,9 +30,7 @@ def test_metadata_say_what_the_recipe_says(name):
     assert facts["command"].startswith(f"genzoo train {name}") and facts["recipe"] == name
     assert facts["class_name"] == recipe.model.split(".")[-1]
     assert (facts["description"], facts["limits"]) == (recipe.description, recipe.limits)
-    assert [(f["value"], f["what"], f["source"]) for f in facts["published"]] == [
-        (f.value, f.what, f.source) for f in recipe.published
-    ]
+    assert facts["published"] == [dataclasses.asdict(f) for f in recipe.published]
     for option in ("dataset", "epochs", "batch_size"):
         given = f"--{option.replace('_', '-')} {facts[option]}" in facts["command"]
         assert given or facts[option] == getattr(recipe, option), f"{option}: the recipe has changed since"
@@ -54,7 +54,9 @@ FACTS = {
     "train_split": "train[:90%]",
     "validation_split": "train[90%:]",
     "chosen_on": "validation",
-    "data": cards.data_text("things", "stochastic", {"train": ("train[:90%]", 4500), "test": ("test", 300)}),
+    "data": cards.data_text(
+        "things", {"binarize": "stochastic"}, {"train": ("train[:90%]", 4500), "test": ("test", 300)}
+    ),
     "image_shape": [4, 4, 1],
     "num_classes": None,
     "seconds": 5400,

@@ -21,7 +21,8 @@ def sample_measurements(model, real, features, num_samples=None, classifier=None
     """Samples of a model against real images: Frechet and kernel distance, precision, recall, density, coverage.
 
     Args:
-        model: a `GenerativeModel`; one of classes draws each equally often, one of vectors those of the real images.
+        model: a `GenerativeModel`; one of classes draws each equally often, one of vectors or sources takes those of
+            the real images.
         real: `tf.data.Dataset` of batches as `fit` takes them; the first 10,000 images are used.
         features: see `feature_space`.
         num_samples: int; by default as many as real images.
@@ -40,6 +41,7 @@ def sample_measurements(model, real, features, num_samples=None, classifier=None
     if vectors is not None:
         labels = vectors[np.arange(n) % len(vectors)]
     samples = model.sample(n, labels, seed=seed, batch_size=_IMAGES_AT_ONCE)
+    samples = model.sample_domain.picture(samples)
     figures = compare([*_distances(space, min(len(real), n)), PrecisionRecall(space)], real, samples, verbose=1)
     if classifier is not None and model.num_classes is not None:
         figures["classifier_agreement"] = classifier_agreement(samples, labels, classifier)

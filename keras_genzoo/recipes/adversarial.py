@@ -19,7 +19,9 @@ def _players(learning_rate, **arguments):
 def _tutorial(frechet_distance, minutes, rest):
     return Published(
         frechet_distance,
-        f"Frechet distance, DCGAN of TensorFlow's tutorials after {minutes} minutes on one CPU core, float32, {rest}",
+        "Frechet distance",
+        "DCGAN of TensorFlow's tutorials",
+        f"after {minutes} minutes on one CPU core, float32, {rest}",
         "measured by us, tests/benchmarks/test_tutorial_gans.py",
     )
 

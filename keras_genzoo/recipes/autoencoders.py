@@ -53,10 +53,12 @@ RECIPES = {
         published=(
             Published(
                 86.76,
-                "nats, -log p(x) by the 5,000-sample bound, VAE, dynamically binarised MNIST test set",
+                "nats",
+                "VAE",
+                "-log p(x) by the 5,000-sample bound, dynamically binarised MNIST test set",
                 "Burda et al. 2016, https://arxiv.org/abs/1509.00519, table 1",
             ),
-            Published(84.78, "nats, the same for IWAE with 50 samples", "Burda et al. 2016, table 1"),
+            Published(84.78, "nats", "IWAE with 50 samples", "the same", "Burda et al. 2016, table 1"),
         ),
         limits="Samples are the means of pixels given a latent, so they are grey where the model is unsure.",
     ),

@@ -44,7 +44,9 @@ RECIPES = {
         published=(
             Published(
                 81.30,
-                "nats, -log p(x), PixelCNN, statically binarised MNIST test set",
+                "nats",
+                "PixelCNN",
+                "-log p(x), statically binarised MNIST test set",
                 "van den Oord et al. 2016, https://arxiv.org/abs/1601.06759, table 4",
             ),
         ),
@@ -65,10 +67,12 @@ RECIPES = {
         published=(
             Published(
                 80.54,
-                "nats, -log p(x), Row LSTM, statically binarised MNIST test set",
+                "nats",
+                "Row LSTM",
+                "-log p(x), statically binarised MNIST test set",
                 "van den Oord et al. 2016, https://arxiv.org/abs/1601.06759, table 4",
             ),
-            Published(79.20, "nats, the same for Diagonal BiLSTM", "van den Oord et al. 2016, table 4"),
+            Published(79.20, "nats", "Diagonal BiLSTM", "the same", "van den Oord et al. 2016, table 4"),
         ),
         limits=_SMALL_PIXELCNN,
     ),
@@ -88,7 +92,9 @@ RECIPES = {
         published=(
             Published(
                 81.50,
-                "nats, -log p(x), GatedPixelCNN, dynamically binarised MNIST test set",
+                "nats",
+                "GatedPixelCNN",
+                "-log p(x), dynamically binarised MNIST test set",
                 "pytorch-generative, https://github.com/EugenHotaj/pytorch-generative",
             ),
         ),

@@ -57,13 +57,34 @@ class Published:
 
     Attributes:
         value: float.
-        what: the measure, its unit and how it was taken.
-        source: paper or benchmark.
+        measure: str, `"nats"` (of -log p(x)) or the name of a measure without a unit, such as `"Frechet distance"`.
+        model: str, whose figure it is.
+        method: str, how it was taken, and on what.
+        source: str, paper or benchmark.
     """
 
     value: float
-    what: str
+    measure: str
+    model: str
+    method: str
     source: str
+
+    @classmethod
+    def from_facts(cls, facts):
+        """The figure in a preset's metadata; older ones say all but the source in one text."""
+        if "what" in facts:
+            return cls(facts["value"], facts["what"], "", "", facts["source"])
+        return cls(**facts)
+
+    @property
+    def amount(self):
+        """str: the value with its measure."""
+        return f"{self.value:.2f} nats" if self.measure == "nats" else f"{self.measure} {self.value:.2f}"
+
+    @property
+    def what(self):
+        """str: what was measured, of what and how."""
+        return ", ".join(part for part in (self.measure, self.model, self.method) if part)
 
 
 @dataclass(frozen=True)
