@@ -22,6 +22,7 @@ _MODELS = {
     "DCGAN": "models.adversarial.dcgan",
     "ConditionalGAN": "models.adversarial.conditional_gan",
     "WGANGP": "models.adversarial.wgan_gp",
+    "GaussianMixture": "models.mixtures.gaussian_mixture",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
 }

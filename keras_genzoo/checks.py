@@ -109,13 +109,15 @@ def stateless_seed(seed):
     return tf.constant([seed, 0], tf.int32)
 
 
-def positive_integers(name, values, length):
-    """The values as a tuple of `length` ints; ValueError naming the argument unless all are positive."""
+def positive_integers(name, values, length=None):
+    """The values as a tuple of `length` ints, or of any number of them; ValueError unless all are positive."""
     try:
         result = tuple(operator.index(value) for value in values)
     except TypeError:
         result = ()
-    if len(result) != length or any(value < 1 for value in result):
-        wanted = "(height, width, channels)" if length > 1 else "a positive integer"
+    if not result or len(result) != (length or len(result)) or any(value < 1 for value in result):
+        wanted = {None: "a tuple of positive integers", 1: "a positive integer"}.get(
+            length, "(height, width, channels)"
+        )
         raise ValueError(f"`{name}` must be {wanted}; got {values[0] if length == 1 else values!r}.")
     return result

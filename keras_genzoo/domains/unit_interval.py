@@ -104,6 +104,10 @@ class LevelImages(Images):
 
     num_levels: int = 256
 
+    @property
+    def keys(self):
+        return *super().keys, "image"
+
     def check_values(self, values, name):
         """float32, each value at its nearest level."""
         return self.at_levels(to_floats(super().check_values(values, name)), name)

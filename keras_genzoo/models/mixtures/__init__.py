@@ -1,0 +1,1 @@
+"""Mixtures of a few simple distributions, fitted by expectation maximisation."""

@@ -1,0 +1,237 @@
+"""What mixtures share: expectation maximisation (Dempster, Laird and Rubin 1977, https://www.jstor.org/stable/2984875).
+
+The density of a value is a weighted sum of those of k components:
+
+    log p(x) = log sum_k w_k p_k(x)
+
+An epoch of `fit` is one exact iteration, however the data are batched:
+
+    E step   of each batch: r_nk, the probability that x_n came from component k, and sums over n of what M needs
+    M step   at the end of the epoch: the parameters that fit the sums best
+
+so that the likelihood of the training data never falls. Everything is computed in float64, parameters are float32.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.cluster import KMeans
+
+from keras_genzoo import checks, domains, serving
+from keras_genzoo.generative_model import GenerativeModel
+from keras_genzoo.graph_method import graph_method
+
+_MOST_TO_START_FROM = 20_000  # values that clusters are sought among
+
+
+class MixtureModel(GenerativeModel):
+    """Base class of the mixtures.
+
+    A subclass gives the components: `log_components`, `sums`, `maximize`, `generate`, and the shapes of its sums in
+    `sum_shapes`. It makes its parameters in `__init__`, which ends in `self.build()`.
+
+    Args:
+        sample_domain: `Domain` of the values.
+        num_components: int, k.
+        **kwargs: `name`, `dtype`, `trainable`.
+    """
+
+    optimizer_names = ()
+    objectives = ()  # its loss is the exact likelihood
+    log_prob_is_exact = True
+
+    def __init__(self, sample_domain, num_components, **kwargs):
+        super().__init__(sample_domain, **kwargs)
+        (self.num_components,) = checks.positive_integers("num_components", [num_components], 1)
+        parameter = {"trainable": False, "aggregation": "only_first_replica"}
+        self.mixture_weights = self.add_float32_weight(
+            "mixture_weights", (num_components,), keras.initializers.Constant(1 / num_components), **parameter
+        )
+        self.start = self.add_weight(name="start", shape=(), initializer="zeros", dtype="int32", **parameter)
+
+    def get_config(self):
+        return {**super().get_config(), "num_components": self.num_components}
+
+    @classmethod
+    def arguments_from(cls, dataset):
+        return {"shape": tuple(dataset.element_spec.shape[1:])}
+
+    # ---- what a subclass gives ----
+
+    @property
+    def sum_shapes(self):
+        """dict, name of each sum to its shape."""
+        raise NotImplementedError
+
+    def log_components(self, x):
+        """log p_k(x): float64 `(n, k)`, of float64 `x` `(n, d)`."""
+        raise NotImplementedError
+
+    def sums(self, x, responsibilities):
+        """The sums over a batch `x` `(n, d)` that the M step needs, weighted by responsibilities `(n, k)`: a dict."""
+        raise NotImplementedError
+
+    def maximize(self, totals, sums):
+        """The M step: sets the components' parameters by the sums of an epoch.
+
+        Args:
+            totals: float64 array `(k,)`, the sums of responsibilities.
+            sums: dict of float64 arrays.
+        """
+        raise NotImplementedError
+
+    # ---- expectation maximisation ----
+
+    def compile(self, **kwargs):
+        """Makes ready to train; there is no optimiser to choose.
+
+        Args:
+            **kwargs: `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
+        """
+        super().compile(**kwargs)
+        shapes = {"responsibility": (self.num_components,), **self.sum_shapes}
+        self._sums = _Sums({name: _sum(shape) for name, shape in shapes.items()})
+
+    @property
+    def is_initialized(self):
+        return bool(keras.ops.convert_to_numpy(self.start))
+
+    def initialize(self, dataset):
+        """Starts from k clusters of the data, found by k-means from k-means++ (Arthur and Vassilvitskii 2007)."""
+        seed = int(self.next_seed()[0])
+        x = _some_rows((self._flat(self.unpack(batch)[0]).numpy() for batch in dataset), seed)
+        if len(np.unique(x, axis=0)) < self.num_components:
+            raise ValueError(
+                f"`num_components` is {self.num_components}, but the data hold fewer different values; choose fewer."
+            )
+        labels = KMeans(self.num_components, n_init=1, random_state=seed % 2**31).fit_predict(x)
+        self._set_by(x, tf.one_hot(labels, self.num_components, dtype=tf.float64))
+        self.start.assign(1)
+
+    def _set_by(self, x, responsibilities):
+        x = tf.convert_to_tensor(x)
+        sums = {name: value.numpy() for name, value in self.sums(x, responsibilities).items()}
+        self._maximize(tf.reduce_sum(responsibilities, axis=0).numpy(), sums)
+
+    def begin_epoch(self):
+        for variable in self._sums.variables.values():
+            variable.assign(tf.zeros_like(variable))
+
+    def train_step(self, data):
+        x = self._flat(self.unpack(data)[0])
+        log_joint = self._log_joint(x)
+        log_prob = tf.reduce_logsumexp(log_joint, axis=1)  # (n,)
+        responsibilities = tf.exp(log_joint - log_prob[:, None])  # (n, k)
+        self._sums.variables["responsibility"].assign_add(tf.reduce_sum(responsibilities, axis=0))
+        for name, value in self.sums(x, responsibilities).items():
+            self._sums.variables[name].assign_add(value)
+        return self.track(loss=tf.cast(-log_prob, tf.float32))
+
+    def end_epoch(self):
+        sums = {name: variable.numpy() for name, variable in self._sums.variables.items()}
+        self._maximize(sums.pop("responsibility"), sums)
+
+    def _maximize(self, totals, sums):
+        self.mixture_weights.assign(totals / totals.sum())
+        self.maximize(totals, sums)
+
+    def test_step(self, data):
+        return self.track(loss=-self._log_prob(self.unpack(data)[0]))
+
+    # ---- the verbs ----
+
+    def call(self, values):
+        return self.log_prob(values)
+
+    def log_prob(self, values):
+        """log p(x), exact: float32 `(n,)`, nats.
+
+        Args:
+            values: float `(n, *shape)`, or uint8, which counts as levels 0 to 1.
+        """
+        return self._log_probs(self.sample_domain(values))
+
+    def responsibilities(self, values):
+        """The probability that each component gave a value: float32 `(n, num_components)`.
+
+        Args:
+            values: as for `log_prob`.
+        """
+        return self._responsibilities_of(self.sample_domain(values))
+
+    @graph_method(reduce_retracing=True)
+    def _log_probs(self, values):
+        return self._log_prob(values)
+
+    @graph_method(reduce_retracing=True)
+    def _responsibilities_of(self, values):
+        return self._responsibilities(values)
+
+    def _log_prob(self, values):
+        return tf.cast(tf.reduce_logsumexp(self._log_joint(self._flat(values)), axis=1), tf.float32)
+
+    def _responsibilities(self, values):
+        return tf.cast(tf.nn.softmax(self._log_joint(self._flat(values)), axis=1), tf.float32)
+
+    def _log_joint(self, x):
+        """log w_k p_k(x): float64 `(n, k)`."""
+        return self.log_components(x) + tf.math.log(tf.cast(self.mixture_weights, tf.float64))
+
+    def _flat(self, values):
+        """float64 `(n, d)`."""
+        return tf.reshape(tf.cast(values, tf.float64), (-1, self.sample_domain.num_values))
+
+    def component_at(self, u):
+        """The component into whose share of [0, 1] a number falls: int32 `(n,)`, of u `(n,)`."""
+        ends = tf.cumsum(tf.convert_to_tensor(self.mixture_weights))
+        return tf.minimum(tf.searchsorted(ends, u * ends[-1], side="right"), self.num_components - 1)
+
+    def signatures(self):
+        name = self.sample_domain.name
+
+        def log_prob(**given):
+            return {"log_prob": self._log_prob(given[name])}
+
+        def responsibilities(**given):
+            return {"responsibilities": self._responsibilities(given[name])}
+
+        shares = domains.Vectors((self.num_components,), "responsibilities")
+        return {
+            **super().signatures(),
+            "log_prob": serving.Signature(log_prob, self.sample_input(), {"log_prob": domains.Vectors((), "log_prob")}),
+            "responsibilities": serving.Signature(responsibilities, self.sample_input(), {shares.name: shares}),
+        }
+
+
+def _sum(shape):
+    """A variable to which every replica adds its own part."""
+    return tf.Variable(
+        tf.zeros(shape, tf.float64),
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.SUM,
+    )
+
+
+class _Sums:
+    """Holds the sums of an epoch out of Keras's sight: they are no parameters, and no file keeps them."""
+
+    def __init__(self, variables):
+        self.variables = variables
+
+
+def _some_rows(batches, seed):
+    """At most so many rows of batches `(n, d)`, each with the same chance, in memory for no more."""
+    rng, rows, keys = np.random.default_rng(seed % 2**31), [], []
+    for batch in batches:
+        rows.append(batch)
+        keys.append(rng.uniform(size=len(batch)))
+        if sum(map(len, rows)) > 2 * _MOST_TO_START_FROM:
+            rows, keys = _smallest(rows, keys)
+    return _smallest(rows, keys)[0][0]
+
+
+def _smallest(rows, keys):
+    rows, keys = np.concatenate(rows), np.concatenate(keys)
+    chosen = np.sort(np.argsort(keys)[:_MOST_TO_START_FROM])
+    return [rows[chosen]], [keys[chosen]]
