@@ -23,6 +23,7 @@ _MODELS = {
     "ConditionalGAN": "models.adversarial.conditional_gan",
     "WGANGP": "models.adversarial.wgan_gp",
     "GaussianMixture": "models.mixtures.gaussian_mixture",
+    "BernoulliMixture": "models.mixtures.bernoulli_mixture",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
 }

@@ -9,4 +9,5 @@ VARIANTS = {
     "GaussianMixture": {"num_components": 3, "regularization": 0.01},
     "GaussianMixture tied": {"num_components": 3, "regularization": 0.01, "covariance": "tied"},
     "GaussianMixture diagonal": {"num_components": 3, "regularization": 0.01, "covariance": "diagonal"},
+    "BernoulliMixture": {"num_components": 3},
 }
