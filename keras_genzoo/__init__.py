@@ -21,6 +21,7 @@ _MODELS = {
     "GAN": "models.adversarial.gan",
     "DCGAN": "models.adversarial.dcgan",
     "ConditionalGAN": "models.adversarial.conditional_gan",
+    "AdversarialAutoencoder": "models.adversarial.adversarial_autoencoder",
     "WGANGP": "models.adversarial.wgan_gp",
     "GaussianMixture": "models.mixtures.gaussian_mixture",
     "BernoulliMixture": "models.mixtures.bernoulli_mixture",

@@ -15,5 +15,6 @@ VARIANTS = {
         "projection": True,
         "discriminator_normalization": "spectral",
     },
+    "AdversarialAutoencoder": {"latent_dim": 4},
     "WGANGP": {"discriminator_steps": 2},  # 5 only trace longer
 }

@@ -149,13 +149,7 @@ class GAN(Players, LatentVariableModel):
     def test_step(self, data):
         real, labels = self.unpack(data)
         fake = self.generate(self.draw(self.draw_noise, tf.shape(real)[0]), labels)
-        real_scores, fake_scores = self.scores(real, labels), self.scores(fake, labels)
-        return self.track(
-            generator_loss=self.game.generator_loss(fake_scores),
-            discriminator_loss=self.game.discriminator_loss(real_scores, fake_scores),  # without the regulariser
-            real_score=self.game.verdict(real_scores),
-            fake_score=self.game.verdict(fake_scores),
-        )
+        return self.track(**self.game_terms(self.scores(real, labels), self.scores(fake, labels)))
 
     def reset_generator_averages(self):
         """With `generator_ema_decay`, lets the averages begin anew at the generator's weights as they are."""

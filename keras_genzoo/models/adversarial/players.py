@@ -120,6 +120,15 @@ class Players:
             terms["regularizer"] = self.regularizer.penalty(score, real, fake, alpha)
         return terms, real_scores, fake_scores
 
+    def game_terms(self, real_scores, fake_scores):
+        """What a test step tracks of a game, from scores of both kinds; without the regulariser."""
+        return {
+            "generator_loss": per_sample(self.game.generator_loss(fake_scores)),
+            "discriminator_loss": per_sample(self.game.discriminator_loss(real_scores, fake_scores)),
+            "real_score": per_sample(self.game.verdict(real_scores)),
+            "fake_score": per_sample(self.game.verdict(fake_scores)),
+        }
+
     def discriminator_step(self, score, real, fake, player="discriminator"):
         """One update of a discriminator; returns what to track.
 

@@ -78,9 +78,6 @@ class Autoencoder(EncoderDecoder):
         clean, labels = self.unpack(data)
         return self.track(loss=-self.decoder_likelihood(self.code(clean, labels), labels).log_prob(clean))
 
-    def code(self, images, labels=None):
-        return self.encoder_outputs(images, labels)
-
     def _fit_prior(self, codes):
         num_codes = self.sum_over_replicas(tf.cast(tf.shape(codes)[0], tf.float32))
         mean = self.sum_over_replicas(tf.reduce_sum(codes, axis=0)) / num_codes

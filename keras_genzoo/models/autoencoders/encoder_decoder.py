@@ -86,7 +86,7 @@ class EncoderDecoder(LatentVariableModel):
 
     def code(self, images, labels=None):
         """The latents `(n, latent_dim)` that stand for images; runs inside a graph."""
-        raise NotImplementedError
+        return self.encoder_outputs(images, labels)
 
     # ---- the verbs ----
 
