@@ -184,7 +184,7 @@ def _gated_mlp(x, dtype):
     return x
 
 
-def check_network(name, network, input_shape, expected, num_classes=None):
+def check_network(name, network, input_shape, expected, num_classes=None, beside=None):
     """Checks a network that a user gave, and builds it where it is not built.
 
     Args:
@@ -193,6 +193,7 @@ def check_network(name, network, input_shape, expected, num_classes=None):
         input_shape: tuple, of an example it takes.
         expected: tuple, of what it must give for one.
         num_classes: int or None; with a number it takes a list of the input and integer labels `(n,)`.
+        beside: tuple or None; with one it takes a list of the input and floats of that shape an example.
 
     Raises:
         ValueError: for anything but a Keras model, one that cannot be called on such inputs, and other outputs.
@@ -205,7 +206,7 @@ def check_network(name, network, input_shape, expected, num_classes=None):
     try:
         given = network.output_shape
     except AttributeError:  # not built yet, or a subclass of keras.Model, which tells no shape
-        given = _output_shape(name, network, input_shape, num_classes)
+        given = _output_shape(name, network, input_shape, num_classes, beside)
     wanted = f"`{name}` must give outputs of shape ({', '.join(map(str, ('n', *expected)))})"
     if not isinstance(given, tuple) or not all(side is None or isinstance(side, int) for side in given):
         raise ValueError(f"{wanted}, one array; this one gives {given}.")
@@ -213,17 +214,21 @@ def check_network(name, network, input_shape, expected, num_classes=None):
         raise ValueError(f"{wanted}; this one gives ({', '.join(map(str, ('n', *given[1:])))}).")
 
 
-def _output_shape(name, network, input_shape, num_classes):
+def _output_shape(name, network, input_shape, num_classes, beside):
     """The shape that a network gives, from a symbolic call, which also builds it."""
     inputs = keras.Input(input_shape, dtype="float32")
     if num_classes:
         inputs = [inputs, keras.Input((), dtype="int32")]
+    if beside:
+        inputs = [inputs, keras.Input(beside, dtype="float32")]
     try:
         outputs = network(inputs)
     except Exception as error:  # of any class: it is the user's code
         taken = f"inputs of shape ({', '.join(map(str, ('n', *input_shape)))})"
         if num_classes:
             taken = f"a list of {taken} and integer labels (n,)"
+        if beside:
+            taken = f"a list of {taken} and ({', '.join(map(str, ('n', *beside)))})"
         why = textwrap.shorten(re.sub(r"\x1b\[\d+m", "", str(error)), 400)  # Keras's own may come in bold and colours
         raise ValueError(f"`{name}` cannot be called on {taken}: {why}") from error
     return getattr(outputs, "shape", outputs)

@@ -19,6 +19,13 @@ _TOLERANCE = 1e-5  # resizing in float32 may overshoot 1.0 by a rounding error
 class UnitInterval(Domain):
     """Base class of these domains."""
 
+    def check(self, values, name=None, check_values=None):
+        if values is None:
+            raise ValueError(
+                f"`{name or self.name}` are missing: this model wants {self.name}. Give a batch (images, {self.name})."
+            )
+        return super().check(values, name, check_values)
+
     def check_spec(self, shape, dtype, name):
         if not shape.is_compatible_with((None, *self.shape)):
             given = tuple(shape) if shape.rank is not None else "of unknown rank"

@@ -22,6 +22,7 @@ class Players:
     """
 
     metric_names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
+    game_weight = 1.0  # of the game in a discriminator's loss
     discriminators = ("discriminator",)  # the players that a regulariser is for
     progress = ("generator_loss", "min")  # of a game neither loss says how good it is: they tell that it goes on
 
@@ -114,7 +115,7 @@ class Players:
             dict of terms `(n,)`, and the scores of real and of fake samples.
         """
         real_scores, fake_scores = score(real), score(fake)
-        terms = {"game": per_sample(self.game.discriminator_loss(real_scores, fake_scores))}
+        terms = {"game": self.game_weight * per_sample(self.game.discriminator_loss(real_scores, fake_scores))}
         if self.regularizer:
             alpha = self.draw(lambda n, seed: tf.random.stateless_uniform((n,), seed), tf.shape(real)[0])
             terms["regularizer"] = self.regularizer.penalty(score, real, fake, alpha)
