@@ -3,7 +3,8 @@
 - A configuration may name only classes that compute, of Keras and of this package, in the one spelling by which Keras
   finds that very class: no code, no other file.
 - A weights file may hold only plain arrays, all of them inside it.
-- A model may not be larger than its weights file: a few bytes of configuration must not take all memory.
+- A model may hold no more numbers than its weights file: a few bytes of configuration must not take all memory. (Those
+  of a file in half precision take twice its size.)
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """Presets: a model as a folder of `config.json`, `model.weights.h5` and `metadata.json`, as in KerasHub.
 
+Weights are written in half precision where that is harmless, see `half_precision`, and are float32 again when loaded.
 Loading one never runs anything from it, reads nothing else, and takes no more memory than the preset holds weights; see
 `preset_guard`. This module imports TensorFlow only to load or save, so that presets can be listed at once.
 """
@@ -134,7 +135,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
         held = preset_guard.held_weights(folder / WEIGHTS)
     except ValueError as error:
         raise ValueError(f"{WEIGHTS} of preset {str(preset)!r} cannot be loaded: {error}") from error
-    # Weights are float32; the precision to run in is the loader's choice, not the writer's.
+    # The precision to run in is the loader's choice, not the writer's.
     arguments = {**config["config"], "dtype": dtype or keras.config.dtype_policy().name}
     try:
         preset_guard.refuse_large_sizes(config, held)
@@ -160,7 +161,7 @@ def save(model, path, **metadata):
     """
     import keras
 
-    from keras_genzoo import __version__, preset_guard
+    from keras_genzoo import __version__, half_precision, preset_guard
 
     path = Path(path)
     if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or (path / METADATA).is_file())):
@@ -172,9 +173,15 @@ def save(model, path, **metadata):
     # No optimiser, whose state would treble the file; from the text, since Keras empties the dicts it is given.
     bare = type(model).from_config(json.loads(config)["config"])
     bare.set_weights(model.get_weights())
+    own = {}
+    bare.save_own_variables(own)
+    kept = {f"vars/{key}" for key, variable in own.items() if getattr(variable, "stays_float32", False)}
     with files.replaced_folder(path) as unfinished:
         (unfinished / CONFIG).write_text(config)
-        bare.save_weights(unfinished / WEIGHTS)
+        full = unfinished / f"full.{WEIGHTS}"
+        bare.save_weights(full)
+        half_precision.copy(full, unfinished / WEIGHTS, kept)
+        full.unlink()
         facts = {
             "class_name": type(model).__name__,
             "num_parameters": model.count_params(),

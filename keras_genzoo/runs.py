@@ -127,7 +127,8 @@ def _build(recipe, dataset):
 def _finish(model, recipe, settings, output, report, full):
     shipped, features = presets.list_presets(), evaluation.default_features(settings["dataset"])
     with tempfile.TemporaryDirectory(dir=output) as scratch:
-        # What is measured is what `from_preset` gives: a model trained in half precision runs in float32 again.
+        # What is measured, drawn and exported is what `from_preset` gives, of weights rounded as in the preset; a model
+        # trained in half precision runs in float32 again.
         presets.save(model, Path(scratch) / "model")
         loaded = presets.load(Path(scratch) / "model", keras.Model, dtype="float32")
     run_data.compile_model(loaded, recipe)

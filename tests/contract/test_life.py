@@ -86,6 +86,10 @@ def test_preset_round_trip(model, tmp_path):
     copy = gz.GenerativeModel.from_preset(tmp_path / "preset")
     assert type(copy) is type(model) and copy.get_config() == model.get_config()
     for a, b in zip(copy.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2**-11, atol=1e-7)
+    copy.save_to_preset(tmp_path / "again")
+    again = gz.GenerativeModel.from_preset(tmp_path / "again")
+    for a, b in zip(again.get_weights(), copy.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     fresh = type(model).from_preset(str(tmp_path / "preset"), load_weights=False, dtype="mixed_bfloat16")
     assert fresh.dtype_policy.name == "mixed_bfloat16"

@@ -92,8 +92,9 @@ def test_saves_and_loads(digits, tmp_path):
     classifier.compile()
     classifier.save(tmp_path / "c.keras")
     classifier.save_to_preset(tmp_path / "preset")
-    for copy in (keras.models.load_model(tmp_path / "c.keras"), Classifier.from_preset(tmp_path / "preset")):
-        np.testing.assert_array_equal(copy(digits[0]), classifier(digits[0]))
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "c.keras")(digits[0]), classifier(digits[0]))
+    copy = Classifier.from_preset(tmp_path / "preset")  # of weights rounded to half precision
+    np.testing.assert_allclose(copy(digits[0]), classifier(digits[0]), atol=1e-2)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

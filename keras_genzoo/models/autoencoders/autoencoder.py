@@ -53,6 +53,8 @@ class Autoencoder(EncoderDecoder):
         self.code_second_moment = self.add_float32_weight(
             "code_second_moment", (latent_dim, latent_dim), "identity", **moment
         )
+        # In presets too: what counts is the covariance, by far smaller than the moments where their squares are large.
+        self.code_mean.stays_float32 = self.code_second_moment.stays_float32 = True
         self.moment_steps = self.add_weight(name="moment_steps", shape=(), initializer="zeros", dtype="int64", **moment)
         self.build()
 
