@@ -3,7 +3,7 @@
 Nothing here imports TensorFlow.
 """
 
-from keras_genzoo.measurement import Measurement
+from keras_genzoo.measurement import Measurement, directions
 from keras_genzoo.recipes.recipe import Published
 
 _DATA = {
@@ -78,6 +78,7 @@ def card(name, facts):
             ("figure", "value", "images", "how"),
             *((figure.label, figure.amount.strip(), figure.counts, figure.method) for figure in figures),
         ),
+        " ".join(directions(facts["figures"])),
         _published(facts["published"]),
         facts["limits"] and f"## Limits\n\n{facts['limits']}",
     ]
@@ -141,9 +142,11 @@ def _usage(name, facts):
 def _published(published):
     if not published:
         return "To compare with: nothing that is comparable has been published."
-    figures = [Published.from_facts(figure) for figure in published]
-    rows = [(f"{figure.value:.2f}", figure.what, figure.source) for figure in figures]
-    return _table(("to compare with", "what", "source"), *rows)
+    rows = [
+        (figure.model, figure.measure, figure.amount.strip(), figure.method, figure.source)
+        for figure in map(Published.from_facts, published)
+    ]
+    return _table(("to compare with", "figure", "value", "how", "source"), *rows)
 
 
 def _table(*rows):

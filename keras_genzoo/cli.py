@@ -11,11 +11,13 @@ import click
 import keras_genzoo
 from keras_genzoo import cards, presets, recipes, run_folder
 from keras_genzoo.command_line import (
+    check_label,
     check_picture,
     complete_recipes,
     docker_command,
     find,
     goes_on,
+    in_new,
     num_samples_option,
     picture_option,
     plain_errors,
@@ -89,6 +91,8 @@ def sample(preset_or_run, num_samples, label, seed, output):
     with plain_errors():
         check_picture(output)
         folder = find(preset_or_run, "sample")
+        if label is not None:
+            check_label(label, folder, preset_or_run)
         from keras_genzoo import callbacks
         from keras_genzoo.generative_model import GenerativeModel
 
@@ -223,9 +227,10 @@ def export(preset_or_run, output, version, format, batch_size, jit_compile, serv
         from keras_genzoo.generative_model import GenerativeModel
 
         path = output / (name if is_saved_model else name + serving.FORMATS[format].suffix)
+        where = in_new(output)
         options = {"version": version, "jit_compile": jit_compile, "batch_size": batch_size}
         path = GenerativeModel.from_preset(folder).export(path, format, **options)
-        click.echo(f"Wrote {path}.")
+        click.echo(f"Wrote {path}{where}.")
         if server_config:
             click.echo(f"Wrote {' and '.join(serving.write_server_config(output))}.")
         if is_saved_model:

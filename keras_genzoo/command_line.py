@@ -70,6 +70,18 @@ def find(preset_or_run, verb=None):
     return folder
 
 
+def check_label(label, folder, preset_or_run):
+    """Refuses a class that the model of a preset is known not to have; those saved from Python do not say."""
+    facts = presets.read_metadata(folder)
+    if "num_classes" not in facts:
+        return
+    if facts["num_classes"] is None:
+        raise ValueError(f"preset {preset_or_run!r} knows no classes; leave out --label.")
+    if not 0 <= label < facts["num_classes"]:
+        last = facts["num_classes"] - 1
+        raise ValueError(f"--label must be a class of preset {preset_or_run!r}, from 0 to {last}; got {label}")
+
+
 def check_picture(output):
     if output.suffix.lower() != ".png":
         raise ValueError(f"--output must end in .png, the format of the picture; got {output}")
@@ -79,9 +91,14 @@ def write_picture(images, output):
     """Writes a grid and says so, with the folder where it makes one."""
     from keras_genzoo import pictures
 
-    is_new = not output.parent.exists()
+    where = in_new(output.parent)
     pictures.save_grid(images, output)
-    click.echo(f"Wrote {output}{f' in the new folder {output.parent}' if is_new else ''}.")
+    click.echo(f"Wrote {output}{where}.")
+
+
+def in_new(folder):
+    """What is said of a folder that is made where something in it is written."""
+    return "" if folder.exists() else f" in the new folder {folder}"
 
 
 def docker_command(folder, name, has_config, jit_compile):

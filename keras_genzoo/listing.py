@@ -8,7 +8,6 @@ import dataclasses
 import keras_genzoo
 from keras_genzoo import presets, recipes
 from keras_genzoo.measurement import Measurement
-from keras_genzoo.recipes.recipe import Published
 
 # Of a preset's figures the one that says most stands in its line.
 _MAIN_FIGURES = ("l1", "log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
@@ -33,7 +32,7 @@ def verbose():
     """str: also sizes, all figures of presets, and those to compare recipes with."""
     lines = ["Recipes (genzoo train NAME):"]
     for name, recipe in recipes.RECIPES.items():
-        aim = f"; to compare with {recipe.published[0].value} {recipe.published[0].what}" if recipe.published else ""
+        aim = f"; to compare with {_short_published(recipe.published[0])}" if recipe.published else ""
         lines.append(f"  {name:24} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
     lines.append("\nPresets (genzoo sample NAME, genzoo evaluate NAME):")
     for name, facts in presets.list_presets().items():
@@ -54,7 +53,7 @@ def markdown():
         lines.append(
             f"| [`{name}`](pretrained/{name}/README.md) | `{facts['class_name']}` | {facts['num_parameters']:,} "
             f"| {_size(name)} | `{facts['dataset']}` | {measured} "
-            f"| {'; '.join(map(_short_published, facts['published']))} |"
+            f"| {'; '.join(_short_published(recipes.Published.from_facts(one)) for one in facts['published'])} |"
         )
     return "\n".join(lines)
 
@@ -92,10 +91,10 @@ def _measure(figure):
     return f"{figure.label.replace('frechet', 'Frechet')} {figure.amount.strip()}"
 
 
-def _short_published(facts):
+def _short_published(figure):
     """A figure to compare with, with its model, without the details that the preset's card gives."""
-    figure = Published.from_facts(facts)
-    return f"{figure.amount}, {figure.model} ({figure.source.split(',')[0]})"
+    amount = figure.amount.strip() if figure.unit else f"{figure.measure} {figure.amount.strip()}".lstrip()
+    return f"{amount}, {figure.model} ({figure.source.split(',')[0]})"
 
 
 def _size(name):

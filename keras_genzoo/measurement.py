@@ -107,6 +107,22 @@ def of_objectives(model, dataset):
     return measured
 
 
+# Not the losses and scores of two players, which say nothing alone.
+_BETTER = {
+    "higher": (
+        *("log_likelihood", "log_likelihood_bound", "precision", "recall", "density", "coverage"),
+        *("accuracy", "classifier_agreement"),
+    ),
+    "lower": ("negative_elbo", "bits_per_dim", "l1", "frechet_distance", "kernel_distance", "class_imbalance"),
+}
+
+
+def directions(names):
+    """Lines that say which of the figures of these names are better when higher, and which when lower."""
+    known = {way: [name.replace("_", " ") for name in better if name in names] for way, better in _BETTER.items()}
+    return [f"Better when {way}: {', '.join(labels)}." for way, labels in known.items() if labels]
+
+
 def _digits(value, num_significant):
     """Decimals that show so many significant digits of a value."""
     if not value or not math.isfinite(value):

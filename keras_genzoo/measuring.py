@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_genzoo import data, domains, evaluation, likelihood, presets, run_data
+from keras_genzoo import data, domains, evaluation, likelihood, measurement, presets, run_data
 from keras_genzoo.evaluation import model_measurements
 from keras_genzoo.recipes import Recipe
 
@@ -72,8 +72,8 @@ def on_dataset(model, recipe, dataset, binarize=None):
     sample, *condition = model.batch_domains
     if condition and not isinstance(condition[0], domains.Labels) and not (recipe and "source" in recipe.data_options):
         raise ValueError(
-            f"--dataset {dataset} gives no {condition[0].noun}s as this {name} is conditioned on; measure it in Python "
-            "by the functions of keras_genzoo.evaluation."
+            f"--dataset {dataset} gives no {condition[0].noun}s, on which this {name} is conditioned; measure it in "
+            "Python by the functions of keras_genzoo.evaluation."
         )
     if recipe is None:
         options = {"labels": bool(condition)}
@@ -176,7 +176,5 @@ def _likelihoods_by_split(model, recipe, settings, num_importance_samples, repor
 
 
 def format_measurements(figures, published):
-    """A line for each figure, with its n and method, and for each to compare with, with its source."""
-    lines = [str(figure) for figure in figures.values()]
-    lines += [f"{'to compare with':32} {figure.value:9.2f} {figure.what}; {figure.source}" for figure in published]
-    return "\n".join(lines)
+    """A line for each figure, with its n and method, for each to compare with, and for what is better of them."""
+    return "\n".join(map(str, [*figures.values(), *published, *measurement.directions(figures)]))

@@ -4,7 +4,6 @@ What a run leaves in its folder, `run_folder` says.
 """
 
 import csv
-import dataclasses
 import json
 import operator
 import os
@@ -199,7 +198,7 @@ def _facts(model, recipe, settings, output, figures, effort):
         "hardware": _hardware(),
         "measured": "fully" if effort.is_full else "quickly",
         "figures": {name: figure.facts() for name, figure in figures.items()},
-        "published": [dataclasses.asdict(figure) for figure in recipe.published],
+        "published": [figure.facts() for figure in recipe.published],
         "limits": recipe.limits,
         "licence": "Apache 2.0",
     }

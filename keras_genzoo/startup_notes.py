@@ -19,6 +19,7 @@ _NOTES = [
     r"\d{4}-\d\d-\d\d [\d:.]+: [IW] ",  # the same of older versions
     r"To enable the following instructions: ",  # the second line of one of them
     r"E\d{4} .*Unable to register cu\w+ factory: Attempting to register factory for plugin cu\w+ when one has already",
+    r"E\d{4} .*oneDNN supports DT_\w+ only on platforms with \S+ Falling back to the default Eigen-based",
 ]
 _NO_GPU = r"E\d{4} .*failed call to cuInit: "  # news only where there is a GPU
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and below Windows

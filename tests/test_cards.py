@@ -1,7 +1,5 @@
 """Model cards, and that those of the shipped presets are what their metadata and recipes say."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -30,7 +28,7 @@ def test_metadata_say_what_the_recipe_says(name):
     assert facts["command"].startswith(f"genzoo train {name}") and facts["recipe"] == name
     assert facts["class_name"] == recipe.model.split(".")[-1]
     assert (facts["description"], facts["limits"]) == (recipe.description, recipe.limits)
-    assert facts["published"] == [dataclasses.asdict(f) for f in recipe.published]
+    assert facts["published"] == [figure.facts() for figure in recipe.published]
     for option in ("dataset", "epochs", "batch_size"):
         given = f"--{option.replace('_', '-')} {facts[option]}" in facts["command"]
         assert given or facts[option] == getattr(recipe, option), f"{option}: the recipe has changed since"
@@ -64,7 +62,16 @@ FACTS = {
     "figures": {
         "log_likelihood_bound": {"value": -1.25, "unit": "nats", "num_examples": 7, "method": "-log p(x|z)"},
     },
-    "published": [{"value": 1.0, "what": "nats", "source": "A paper"}],
+    "published": [
+        {
+            "value": 1.0,
+            "unit": "nats",
+            "measure": "-log p(x)",
+            "model": "A flow",
+            "method": "all images",
+            "source": "A paper",
+        }
+    ],
     "limits": "",
     "licence": "Apache 2.0",
 }
@@ -78,12 +85,18 @@ def test_card_by_hand():
     assert "dynamic binarisation" in card
     assert "TFDS `things`: 4,500 images to train on (`train[:90%]`), 300 images to measure by (`test`); each" in card
     assert "| log likelihood bound | -1.25 nats | n=7 images | -log p(x\\|z) |" in card  # a bar would end the cell
-    assert "| 1.00 | nats | A paper |" in card
+    assert "| A flow | -log p(x) | 1.00 nats | all images | A paper |" in card
+    assert "\n\nBetter when higher: log likelihood bound.\n\n| to compare with |" in card
     assert "Limits" not in card
     conditional = cards.card("cvae_things", {**FACTS, "num_classes": 3, "published": []})
     assert "model.sample(3, labels=range(3), seed=0)" in conditional and "One class a column." in conditional
     assert "model.log_prob(images, range(3), num_importance_samples=500)  # a lower bound" in conditional
     assert "nothing that is comparable has been published" in conditional
+
+
+def test_card_of_a_run_from_before_published_figures_named_their_model():
+    published = [{"value": 1.0, "what": "nats, -log p(x), a flow", "source": "A paper"}]
+    assert "| nats, -log p(x), a flow |  | 1.00 |  | A paper |" in cards.card("old", {**FACTS, "published": published})
 
 
 SAMPLERS = [name for name in PRESETS if "accuracy" not in PRESETS[name]["figures"]]  # the others' code names images

@@ -50,8 +50,9 @@ def test_train_leaves_what_it_says(run):
     assert "n=360 real, 360 generated images" in output and "features of classifier_digits, not resized" in output
     assert "samples of seed 0, images in grey levels)" in output
     assert "in float32, quickly; `genzoo evaluate" in (folder / "preset" / "README.md").read_text()
+    assert "Better when lower: negative elbo, frechet distance" in output
     assert "Measured quickly" in output and f": genzoo evaluate {folder} --full\n" in output
-    assert "Measuring the likelihood of 360 test images with 100 draws each ...\n" in output
+    assert "Evaluating 360 test images with 100 draws each ...\n" in output
     assert "2/2" in output and "Next: genzoo sample" in output
     assert [row["epoch"] for row in history(folder)] == ["0", "1"]
     assert tf.io.decode_png((folder / "samples.png").read_bytes()).shape[0] > 400
@@ -86,6 +87,7 @@ def test_sample_evaluate_and_export(run, tmp_path):
     genzoo("export", folder, "--output", tmp_path, "--version", 2, fails_with="version 2 exists")
 
     printed = genzoo("export", folder, "--output", tmp_path / "served", "--server-config")
+    assert f"Wrote {tmp_path}/served/{folder.name}/1 in the new folder {tmp_path}/served.\n" in printed
     assert ":/models tensorflow/serving --model_config_file=/models/models.config\n" in printed
     assert folder.name in (tmp_path / "served" / "models.config").read_text()
     assert f"{folder.name}.onnx" in genzoo("export", folder, "--output", tmp_path, "--format", "onnx")
@@ -115,8 +117,10 @@ def test_pictures_are_png_in_any_folder(tmp_path):
         genzoo("sample", "vae_digits", "--output", tmp_path / "new" / name, fails_with=message)
     assert not list(tmp_path.iterdir())
     picture = tmp_path / "new" / "folder" / "SAMPLES.PNG"
-    assert genzoo("sample", "vae_digits", "--num-samples", 4, "--output", picture) == f"Wrote {picture}.\n"
+    command = ("sample", "vae_digits", "--num-samples", 4, "--output", picture)
+    assert genzoo(*command) == f"Wrote {picture} in the new folder {picture.parent}.\n"
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert genzoo(*command) == f"Wrote {picture}.\n"
 
 
 def test_builtin_preset_by_name(tmp_path):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo.measurement import Measurement
+from keras_genzoo.measurement import Measurement, directions
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,11 @@ def test_figures_of_shipped_presets_read():
     for metadata in gz.list_presets().values():
         for name, facts in metadata["figures"].items():
             assert Measurement.from_facts(name, facts).facts() == facts
+
+
+def test_directions_of_the_figures_that_have_one():
+    higher, lower = directions(
+        ["generator_loss", "frechet_distance", "coverage", "frechet_distance_reference", "recall"]
+    )
+    assert (higher, lower) == ("Better when higher: recall, coverage.", "Better when lower: frechet distance.")
+    assert directions(["generator_loss"]) == []

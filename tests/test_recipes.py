@@ -20,6 +20,22 @@ def test_builds(name):
     json.dumps(recipe.arguments), json.dumps(recipe.data_options)
 
 
+@pytest.mark.parametrize("name", [name for name, recipe in recipes.RECIPES.items() if recipe.published])
+def test_published_figures_say_what_they_are_and_of_which_model(name):
+    for figure in recipes.get(name).published:
+        assert figure.value > 0 and figure.measure and figure.model and figure.method and figure.source
+        assert recipes.Published.from_facts(json.loads(json.dumps(figure.facts()))) == figure
+
+
+def test_published_figure_in_a_line():
+    figure = recipes.Published(
+        value=81.3, unit="nats", measure="-log p(x)", model="PixelCNN", source="A paper, table 4"
+    )
+    assert str(figure) == f"{'to compare with':32}     81.30 nats (-log p(x); PixelCNN; A paper, table 4)"
+    old = recipes.Published.from_facts({"value": 18.384, "what": "Frechet distance, a GAN", "source": "A paper"})
+    assert str(old) == f"{'to compare with':32}     18.38 (Frechet distance, a GAN; A paper)"
+
+
 def rates(optimizer, steps):
     for step in steps:
         optimizer.iterations.assign(step)

@@ -2,6 +2,12 @@
 
 from keras_genzoo.recipes.recipe import TOY, Optimizer, Published, Recipe
 
+_BOUND = {
+    "unit": "nats",
+    "measure": "upper bound of -log p(x)",
+    "method": "5,000 importance samples, dynamically binarised MNIST test set",
+}
+
 RECIPES = {
     "vae_digits": Recipe(
         description="A VAE (Kingma and Welling 2014, https://arxiv.org/abs/1312.6114) of 8x8 handwritten digits.",
@@ -52,13 +58,12 @@ RECIPES = {
         num_importance_samples=5000,
         published=(
             Published(
-                86.76,
-                "nats",
-                "VAE",
-                "-log p(x) by the 5,000-sample bound, dynamically binarised MNIST test set",
-                "Burda et al. 2016, https://arxiv.org/abs/1509.00519, table 1",
+                value=86.76,
+                model="VAE",
+                source="Burda et al. 2016, https://arxiv.org/abs/1509.00519, table 1",
+                **_BOUND,
             ),
-            Published(84.78, "nats", "IWAE with 50 samples", "the same", "Burda et al. 2016, table 1"),
+            Published(value=84.78, model="IWAE with 50 samples", source="Burda et al. 2016, table 1", **_BOUND),
         ),
         limits="Samples are the means of pixels given a latent, so they are grey where the model is unsure.",
     ),

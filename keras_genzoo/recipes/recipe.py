@@ -1,5 +1,6 @@
 """What a recipe says, and what is said in several families of them."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,40 +52,45 @@ class Regularizer:
         return getattr(losses, self.name)(self.weight)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """A figure to compare with, from the literature or of a peer that one of our benchmarks measures.
 
     Attributes:
         value: float.
-        measure: str, `"nats"` (of -log p(x)) or the name of a measure without a unit, such as `"Frechet distance"`.
+        unit: str, such as `"nats"`; `""` for none.
+        measure: str, such as `"-log p(x)"`.
         model: str, whose figure it is.
-        method: str, how it was taken, and on what.
+        method: str, everything else that a number must share to be comparable.
         source: str, paper or benchmark.
     """
 
     value: float
-    measure: str
+    unit: str = ""
+    measure: str = ""
     model: str
-    method: str
+    method: str = ""
     source: str
 
     @classmethod
     def from_facts(cls, facts):
-        """The figure in a preset's metadata; older ones say all but the source in one text."""
+        """The figure in a preset's metadata; older ones say all in one text, `what`, which stands for the model."""
         if "what" in facts:
-            return cls(facts["value"], facts["what"], "", "", facts["source"])
+            return cls(value=facts["value"], model=facts["what"], source=facts["source"])
         return cls(**facts)
+
+    def facts(self):
+        """JSON values for a preset's metadata."""
+        return dataclasses.asdict(self)
 
     @property
     def amount(self):
-        """str: the value with its measure."""
-        return f"{self.value:.2f} nats" if self.measure == "nats" else f"{self.measure} {self.value:.2f}"
+        """str: the value with its unit."""
+        return f"{self.value:9.2f}" + (self.unit and f" {self.unit}")
 
-    @property
-    def what(self):
-        """str: what was measured, of what and how."""
-        return ", ".join(part for part in (self.measure, self.model, self.method) if part)
+    def __str__(self):
+        what = "; ".join(text for text in (self.measure, self.model, self.method, self.source) if text)
+        return f"{'to compare with':32} {self.amount} ({what})"
 
 
 @dataclass(frozen=True)
