@@ -126,6 +126,19 @@ CASES = {
         lambda: {},
     ),
     "wgan_gp": (gz.WGANGP, lambda: {"latent_dim": 2, "num_filters": 1, "discriminator_steps": 2}, lambda: {}),
+    "adversarial_autoencoder": (
+        gz.AdversarialAutoencoder,
+        lambda: {**coded(2), "discriminator": own((1,), (2,)), "likelihood": "gaussian"},
+        lambda: {"loss": "least_squares"},
+    ),
+    "gaussian_mixture": (gz.GaussianMixture, lambda: {"shape": SHAPE, "num_components": 2}, lambda: {}),
+    "gaussian_mixture_tied": (
+        gz.GaussianMixture,
+        lambda: {"shape": (3,), "num_components": 2, "covariance": "tied", "regularization": 0.1},
+        lambda: {},
+    ),
+    "bernoulli_mixture": (gz.BernoulliMixture, lambda: {"shape": SHAPE, "num_components": 2}, lambda: {}),
+    "pix2pix": (gz.Pix2Pix, lambda: {"num_filters": 1, "source_shape": (4, 4, 3)}, lambda: {}),
     "pixelcnn": (gz.PixelCNN, lambda: TINY, lambda: {}),
     "pixelcnn_levels_conditional": (gz.PixelCNN, lambda: {**TINY, **LABELS, "num_levels": 5}, lambda: {}),
     "pixelcnn_vectors_dilated": (
@@ -157,7 +170,8 @@ CASES = {
 def build(name):
     cls, arguments, _ = CASES[name]
     keras.utils.set_random_seed(len(name))
-    model = cls(**{"image_shape": SHAPE, **arguments()})
+    arguments = arguments()
+    model = cls(**arguments if "shape" in arguments else {"image_shape": SHAPE, **arguments})
     if cls is gz.evaluation.Classifier:  # whose size is given: numbers of few digits make a small file
         model.set_weights([np.round(weight * 8) / 8 for weight in model.get_weights()])
     return model
@@ -166,6 +180,14 @@ def build(name):
 def batch(model, seed=0):
     """Images of levels that every model takes, and what they are conditioned on, for those that want it."""
     rng = np.random.default_rng(seed)
+    if isinstance(model, gz.GaussianMixture):
+        return (rng.normal(size=(N, *model.sample_domain.shape)).astype("float32"),)
+    if isinstance(model, gz.Pix2Pix):
+        return tuple(
+            rng.uniform(size=(N, *shape)).astype("float32") for shape in (model.image_shape, model.source_shape)
+        )
+    if isinstance(model, gz.BernoulliMixture):
+        return (rng.integers(0, 2, (N, *SHAPE)).astype("float32"),)
     largest = (model.num_levels or 256) - 1 if hasattr(model, "num_levels") else 255
     images = (rng.integers(0, largest + 1, (N, *model.image_shape)) / largest).astype("float32")
     if getattr(model, "condition_dim", None):
@@ -177,6 +199,8 @@ def answers(model):
     """What a model answers, verb by verb: name -> array."""
     images, *labels = batch(model)
     has = {name for name in VERBS if hasattr(model, name)}
+    if has & {"responsibilities", "translate"}:
+        return {name: np.asarray(value) for name, value in answers_of_others(model, images, *labels).items()}
     found = {}
     if "sample" in has:
         found["sample"] = model.sample(N, *labels, seed=3)
@@ -209,15 +233,45 @@ def answers(model):
     return {name: np.asarray(value) for name, value in found.items()}
 
 
-VERBS = ("sample", "decode", "discriminate", "encode", "posterior", "log_prob", "features")
+def answers_of_others(model, sample, condition=None):
+    """Those of mixtures and of translation models."""
+    if condition is not None:
+        return {
+            "translate": model.translate(condition, seed=3),
+            "discriminate": model.discriminate(sample, condition),
+        }
+    return {
+        "sample": model.sample(N, seed=3),
+        "log_prob": model.log_prob(sample),
+        "responsibilities": model.responsibilities(sample),
+    }
+
+
+VERBS = (
+    "responsibilities",
+    "translate",
+    "sample",
+    "decode",
+    "discriminate",
+    "encode",
+    "posterior",
+    "log_prob",
+    "features",
+)
 
 
 def what_comes_next(model):
     """What a compiled model draws and does next, from the random states and the moments that it was saved with."""
     images, *labels = batch(model, seed=1)
     found = {}
-    if hasattr(model, "sample"):
+    if hasattr(model, "translate"):
+        found["drawn"] = model.translate(*labels)
+    elif hasattr(model, "sample"):
         found["drawn"] = model.sample(N, *labels)
+    if hasattr(model, "responsibilities"):  # an epoch is a step
+        found["loss"] = model.fit(images, batch_size=4, verbose=0).history["loss"]
+        found["weights"] = [float(np.abs(weight.numpy()).astype("float64").sum()) for weight in model.weights]
+        return {name: np.asarray(value) for name, value in found.items()}
     found |= {f"step_{k}": v for k, v in model.train_on_batch(images, *labels, return_dict=True).items()}
     found["weights"] = [float(np.abs(weight.numpy()).astype("float64").sum()) for weight in model.weights]
     return {name: np.asarray(value) for name, value in found.items()}

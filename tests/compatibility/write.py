@@ -24,7 +24,7 @@ def write(name, folder):
         model.compile(**cases.CASES[name][2](), run_eagerly=True)
         for _ in range(2):
             images, *labels = cases.batch(model)
-            model.train_on_batch(images, *labels)
+            model.fit(images, *labels, epochs=1, batch_size=cases.N, shuffle=False, verbose=0)
         model.save(scratch / "model.keras")
         later = cases.what_comes_next(keras.models.load_model(scratch / "model.keras"))
         kept = {f"next/{answer}": value for answer, value in later.items()}
