@@ -68,6 +68,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     num_steps = settings["epochs"] * steps
     run_data.compile_model(model, recipe, num_steps)
 
+    starts_from_data = not model.is_initialized  # a pass more than there are epochs
     history = output / run_folder.HISTORY
     backups = backup.Backup(output / run_folder.BACKUP, history)
     finished = backups.restore(model, report) if resume else 0
@@ -85,7 +86,9 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     files.write(output / run_folder.SETTINGS, json.dumps(settings, indent=2) + "\n")
     if resume:
         report(f"Resuming after epoch {finished} of {settings['epochs']}.")
-    for _ in range(finished):
+    if starts_from_data and not finished:
+        model.initialize(train_set)
+    for _ in range(finished + (starts_from_data and finished > 0)):
         iter(train_set)  # each pass has its own order and bits; a pass begun and dropped costs nothing
     model.fit(
         train_set.repeat(),  # Keras alone would start two passes an epoch, and a resumed run could not keep count
