@@ -197,6 +197,12 @@ def mixture_of_normals(logits, means, scales):
     return MixtureOfNormals(tfd.Categorical(logits=logits), diagonal_normal(means, scales))
 
 
+def reshaped(distribution, event_shape):
+    """A distribution of vectors as one of events of another shape, which hold the same numbers in the same order."""
+    reshape = tfp.bijectors.Reshape(event_shape, distribution.event_shape)
+    return tfd.TransformedDistribution(distribution, reshape)
+
+
 PRIORS = ("standard_normal", "mixture", "vamp")
 
 

@@ -154,7 +154,7 @@ class ChecksData:
         """
         given, (x, y) = x, checked(x, y, self.batch_domains)
         if not self.is_initialized:
-            self.initialize(_batches_to_start_from(given, x, y, kwargs.get("batch_size")))
+            self.initialize(_batches_to_start_from(given, x, y, kwargs.get("steps_per_epoch")))
         if isinstance(x, (tf.data.Dataset, types.GeneratorType)):
             kwargs.setdefault("shuffle", False)  # Keras warns that it cannot shuffle one, asked or not
         if validation_data is not None:
@@ -191,18 +191,32 @@ class ChecksData:
         return super().predict_on_batch(x if y is None else {"image": x, "label": y})
 
 
-def _batches_to_start_from(given, x, y, batch_size):
-    """The checked data of `fit` as batches that can be passed over more than once."""
+def _batches_to_start_from(given, x, y, steps_per_epoch):
+    """The checked data of an epoch of `fit` as batches that can be passed over more than once."""
     if isinstance(given, types.GeneratorType):
         raise ValueError(
             "`x` is a generator, which can be passed over once only, but this model first looks at the data to start "
             "from it; give a tf.data.Dataset, a keras.utils.PyDataset or arrays."
         )
     if isinstance(x, keras.utils.PyDataset):
-        return [x[i] for i in range(x.num_batches)]
-    if isinstance(x, tf.data.Dataset):
-        return x
-    return tf.data.Dataset.from_tensor_slices(x if y is None else (x, y)).batch(batch_size or 32)
+        return _BatchesOf(x)
+    if not isinstance(x, tf.data.Dataset):
+        x = tf.data.Dataset.from_tensor_slices(x if y is None else (x, y)).batch(128)
+    elif x.cardinality() == tf.data.INFINITE_CARDINALITY and steps_per_epoch is None:
+        raise ValueError(
+            "`x` is a data set without end; say by `steps_per_epoch` how many of its batches are an epoch."
+        )
+    return x if steps_per_epoch is None else x.take(steps_per_epoch)
+
+
+class _BatchesOf:
+    """The batches of a PyDataset, one at a time."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __iter__(self):
+        return (self.dataset[i] for i in range(self.dataset.num_batches))
 
 
 def _split(data):

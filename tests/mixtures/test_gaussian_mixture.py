@@ -134,6 +134,28 @@ def test_samples_follow_the_distribution(kind):
     assert np.mean(model.log_prob(samples)) == pytest.approx(np.mean(model.log_prob(own)), abs=0.03)
 
 
+@pytest.mark.parametrize("num_components", [2, 5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sample_is_its_component_s_mean_and_its_noise_scaled(kind, num_components):
+    """With fewer components than values and with more, which are drawn in two ways; and of a shape."""
+    k, d = num_components, 4
+    roots = np.tril(RNG.uniform(0.5, 1, (k, d, d)))
+    covariances = {"full": roots @ np.swapaxes(roots, 1, 2), "tied": roots[0] @ roots[0].T, "diagonal": roots[:, -1]}
+    weights, means = np.arange(1, k + 1) / np.arange(1, k + 1).sum(), RNG.normal(size=(k, 2, 2, 1))
+    model = gz.GaussianMixture((2, 2, 1), k, kind)
+    model.start_from(weights, means, covariances[kind])
+    np.testing.assert_allclose(model.covariances, covariances[kind], rtol=1e-5)
+    noise = model.draw_noise(50, tf.constant([0, 1])).numpy()
+    component = np.searchsorted(np.cumsum(weights), noise[:, 0], side="right")
+    assert len(set(component)) == k
+    scales = {"full": roots, "tied": [roots[0]] * k, "diagonal": [np.diag(row**0.5) for row in roots[:, -1]]}[kind]
+    moved = [scales[c] @ z for c, z in zip(component, noise[:, 1:], strict=True)]
+    samples = model.generate(noise).numpy()
+    np.testing.assert_allclose(samples, means[component] + np.reshape(moved, (-1, 2, 2, 1)), atol=1e-5)
+    assert model.distribution.event_shape == (2, 2, 1)
+    np.testing.assert_allclose(model.distribution.log_prob(samples), model.log_prob(samples), atol=1e-3)
+
+
 def test_five_clusters_are_found_from_the_data_alone():
     centres = np.array([[0, 0], [8, 0], [0, 8], [8, 8], [4, 15]], "float32")
     data = np.concatenate([centre + 0.5 * RNG.normal(size=(80, 2)) for centre in centres]).astype("float32")
@@ -165,6 +187,38 @@ def test_goes_on_from_a_file(tmp_path):
     assert loaded.is_initialized
     loaded.fit(tf.data.Dataset.from_tensor_slices(X).batch(50), epochs=2, verbose=0)
     assert_same_parameters(parameters(loaded), parameters(whole), 1e-6)
+
+
+def test_an_epoch_of_data_without_end_is_its_steps():
+    data = tf.data.Dataset.from_tensor_slices(X[:250]).batch(50)
+
+    def from_seed(data, **options):
+        keras.utils.set_random_seed(0)
+        model = gz.GaussianMixture((D,), K)
+        model.compile()
+        model.fit(data, epochs=2, verbose=0, **options)
+        return parameters(model)
+
+    assert_same_parameters(from_seed(data.repeat(), steps_per_epoch=5), from_seed(data), 1e-6)
+    with pytest.raises(ValueError, match="data set without end; say by `steps_per_epoch`"):
+        from_seed(data.repeat())
+
+
+def test_starts_from_batches_of_any_kind():
+    """Those of a PyDataset come one at a time; labels beside the values are left alone."""
+
+    class Batches(keras.utils.PyDataset):
+        num_batches = 6
+
+        def __getitem__(self, index):
+            return X[50 * index : 50 * index + 50], np.zeros(len(X[50 * index : 50 * index + 50]), "int64")
+
+    model = gz.GaussianMixture((D,), 1, regularization=0.0)
+    model.compile()
+    model.fit(Batches(), verbose=0)
+    assert_same_parameters(parameters(model), ([1.0], [X.mean(0)], [np.cov(X.T, bias=True)]), 1e-5)
+    for labelled in ((X, np.zeros(len(X))), {"value": X, "label": np.zeros(len(X))}):
+        assert gz.GaussianMixture.arguments_from(tf.data.Dataset.from_tensors(labelled)) == {"shape": (D,)}
 
 
 def test_validation_is_of_the_model_that_the_epoch_has_made():
@@ -217,6 +271,18 @@ def test_bad_data_and_starts():
     for wrong in ((weights[:2], means, covariances), (weights, means, -covariances), (weights * 0, means, covariances)):
         with pytest.raises(ValueError, match=r"`(weights|covariances)` must"):
             model.start_from(*wrong)
+
+
+def test_a_step_that_cannot_be_taken_moves_nothing():
+    """Values of which one repeats another have a singular covariance, of which rounding may leave a little."""
+    model = gz.GaussianMixture((3,), 2, regularization=0.0)
+    model.start_from([0.4, 0.6], np.eye(2, 3), [np.eye(3)] * 2)
+    model.compile()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"not positive definite.*larger `regularization` than 0\.0"):
+        model.fit(np.stack([X[:, 0], X[:, 1], X[:, 0] + X[:, 1]], axis=1), verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def iter_of_batches():

@@ -7,7 +7,7 @@ With r_nk = w_k N(x_n; m_k, S_k) / p(x_n), the E step, the M step sets
     N_k = sum_n r_nk,    w_k = N_k / N,    m_k = sum_n r_nk x_n / N_k,
     S_k = sum_n r_nk (x_n - m_k)(x_n - m_k)' / N_k + regularization I
 
-The sums of squares are taken about the means before the step and moved to the new ones afterwards: about zero they
+The sums of squares are taken about the mean of the mixture before the step, in float64: about zero, or in float32, they
 would lose the covariance to rounding where means are large beside it.
 """
 
@@ -23,6 +23,7 @@ from keras_genzoo.models.mixtures.mixture_model import MixtureModel
 
 _COVARIANCES = ("full", "tied", "diagonal")
 _FEWEST = 1e-6  # a component with fewer values than this rests where it is
+_LEAST_SHARE = 1e-12  # of a variance, that the other dimensions must leave unexplained
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
@@ -103,44 +104,67 @@ class GaussianMixture(MixtureModel):
     # ---- expectation maximisation ----
 
     def log_components(self, x):
-        means, scales = tf.cast(self.means, tf.float64), tf.cast(self.scales, tf.float64)
+        x, means, scales = x - self._middle, self._in_float64(self.means) - self._middle, self._in_float64(self.scales)
         if self.covariance == "diagonal":
-            z = (x[:, None] - means) / scales  # (n, k, d)
-            squares, log_volume = tf.reduce_sum(z**2, axis=-1), tf.reduce_sum(tf.math.log(scales), axis=-1)
+            precisions = scales**-2
+            squares = tf.matmul(x**2, precisions, transpose_b=True) + tf.reduce_sum(means**2 * precisions, axis=-1)
+            squares -= 2 * tf.matmul(x, means * precisions, transpose_b=True)
+            log_volume = tf.reduce_sum(tf.math.log(scales), axis=-1)
         else:
-            # L^-1 (x - m), with L inverted once: (k, d, d), also where one L is for all.
-            inverse = tf.linalg.triangular_solve(
-                scales, tf.eye(x.shape[1], batch_shape=scales.shape[:-2], dtype=x.dtype)
-            )
-            inverse = tf.broadcast_to(inverse, (self.num_components, *inverse.shape[-2:]))
-            z = tf.einsum("nd,kcd->knc", x, inverse) - tf.einsum("kd,kcd->kc", means, inverse)[:, None]  # (k, n, d)
-            squares = tf.transpose(tf.reduce_sum(z**2, axis=-1))
             log_volume = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(scales)), axis=-1)
+            identity = tf.eye(x.shape[1], batch_shape=scales.shape[:-2], dtype=x.dtype)
+            whitening = tf.linalg.matrix_transpose(tf.linalg.triangular_solve(scales, identity))  # (L^-1)'
+            squares = self._squared_distances(x, means, whitening)
         return -0.5 * (squares + x.shape[1] * math.log(2 * math.pi)) - log_volume
+
+    def _squared_distances(self, x, means, whitening):
+        """|L_k^-1 (x - m_k)|^2 `(n, k)`, by as few products of matrices as possible."""
+        if self.covariance == "tied":
+            x, means = tf.matmul(x, whitening), tf.matmul(means, whitening)
+            squares = tf.reduce_sum(x**2, axis=-1, keepdims=True) + tf.reduce_sum(means**2, axis=-1)
+            return squares - 2 * tf.matmul(x, means, transpose_b=True)
+        k, d = self._sizes
+        every = tf.reshape(tf.transpose(whitening, (1, 0, 2)), (d, k * d))
+        z = tf.reshape(tf.matmul(x, every), (-1, k, d)) - tf.einsum("kd,kde->ke", means, whitening)
+        return tf.reduce_sum(z**2, axis=-1)
+
+    @property
+    def _middle(self):
+        """The mean of the mixture, float64 `(d,)`."""
+        return tf.linalg.matvec(self._in_float64(self.means), self._in_float64(self.mixture_weights), transpose_a=True)
+
+    def _in_float64(self, weight):
+        return tf.cast(weight, tf.float64)
 
     @property
     def sum_shapes(self):
-        k, d = self._sizes
-        return {"first": (k, d), "second": (k, d) if self.covariance == "diagonal" else (k, d, d)}
+        return {"first": self._sizes, "second": tuple(self.scales.shape)}
 
     def sums(self, x, responsibilities):
-        centred = x[:, None] - tf.cast(self.means, tf.float64)  # (n, k, d)
-        weighted = responsibilities[:, :, None] * centred
-        second = "nkd,nkd->kd" if self.covariance == "diagonal" else "nkd,nke->kde"
-        return {"first": tf.reduce_sum(weighted, axis=0), "second": tf.einsum(second, weighted, centred)}
+        x = x - self._middle
+        if self.covariance == "diagonal":
+            second = tf.matmul(responsibilities, x**2, transpose_a=True)
+        elif self.covariance == "tied":
+            second = tf.matmul(x, x, transpose_a=True)  # the responsibilities for a value sum to 1
+        else:
+            k, d = self._sizes
+            weighted = tf.reshape(responsibilities[:, :, None] * x[:, None], (-1, k * d))
+            second = tf.reshape(tf.matmul(weighted, x, transpose_a=True), (k, d, d))
+        return {"first": tf.matmul(responsibilities, x, transpose_a=True), "second": second}
 
     def maximize(self, totals, sums):
         lives = totals > _FEWEST
         counts = np.maximum(totals, _FEWEST)[:, None]
-        moved = sums["first"] / counts  # of the means, (k, d)
+        means, lives_as_a_whole = sums["first"] / counts, lives[:, None]  # (k, d), about the middle
         if self.covariance == "diagonal":
-            covariances = sums["second"] / counts - moved**2
+            covariances = sums["second"] / counts - means**2
+        elif self.covariance == "tied":
+            covariances = (sums["second"] - (totals[:, None] * means).T @ means) / totals.sum()
+            lives_as_a_whole = True
         else:
-            covariances = sums["second"] / counts[..., None] - moved[:, :, None] * moved[:, None]
-        if self.covariance == "tied":
-            covariances, lives_as_a_whole = np.einsum("k,kde->de", totals / totals.sum(), covariances), True
-        else:
-            lives_as_a_whole = lives[(..., *[None] * (covariances.ndim - 1))]
+            covariances = sums["second"] / counts[..., None] - means[:, :, None] * means[:, None]
+            lives_as_a_whole = lives[:, None, None]
+            covariances[~lives] = np.eye(means.shape[1])
         d = self._sizes[1]
         ridge = self.regularization * (1 if self.covariance == "diagonal" else np.eye(d))
         try:
@@ -152,25 +176,33 @@ class GaussianMixture(MixtureModel):
                 f"a covariance is not positive definite: some component has too few different values. Choose a larger "
                 f"`regularization` than {self.regularization}, fewer components, or covariance='diagonal'."
             )
-        self.means.assign(self.means.numpy() + np.where(lives[:, None], moved, 0.0))
+        self.means.assign(np.where(lives[:, None], self._middle + means, self.means.numpy()))
         self.scales.assign(np.where(lives_as_a_whole, scales, self.scales.numpy()))
 
     def _scales_of(self, covariances):
         """Factors of covariances, or standard deviations; LinAlgError, or NaN, where there are none."""
         if self.covariance == "diagonal":
             return np.sqrt(np.where(covariances > 0, covariances, math.nan))
-        return np.linalg.cholesky(covariances)
+        scales = np.linalg.cholesky(covariances)
+        variances, unexplained = (np.diagonal(x, axis1=-2, axis2=-1) for x in (covariances, scales))
+        # Of a singular covariance, rounding may leave a little where there is nothing.
+        return scales if (unexplained**2 > _LEAST_SHARE * variances).all() else np.array(math.nan)
 
     # ---- sampling ----
 
     @property
+    def covariances(self):
+        """float32 `(k, d, d)`, of `"tied"` `(d, d)`, of `"diagonal"` the variances `(k, d)`."""
+        scales = self._in_float64(self.scales)
+        squares = scales**2 if self.covariance == "diagonal" else tf.matmul(scales, scales, transpose_b=True)
+        return tf.cast(squares, tf.float32)
+
+    @property
     def distribution(self):
-        """p(x) as a `tfd.MixtureSameFamily` with event `(d,)`, d the number of values in one example."""
-        means, scales = tf.convert_to_tensor(self.means), tf.convert_to_tensor(self.scales)
-        if self.covariance == "diagonal":
-            components = tfd.MultivariateNormalDiag(means, scales)
-        else:
-            components = tfd.MultivariateNormalTriL(means, scales)
+        """p(x) as a `tfd.MixtureSameFamily` with event `shape`, in float32."""
+        normal = tfd.MultivariateNormalDiag if self.covariance == "diagonal" else tfd.MultivariateNormalTriL
+        components = normal(tf.convert_to_tensor(self.means), tf.convert_to_tensor(self.scales))
+        components = distributions.reshaped(components, self.sample_domain.shape)
         return tfd.MixtureSameFamily(tfd.Categorical(probs=tf.convert_to_tensor(self.mixture_weights)), components)
 
     def draw_noise(self, num_samples, seed):
@@ -181,13 +213,21 @@ class GaussianMixture(MixtureModel):
         return tf.concat([u, normal], axis=1)
 
     def generate(self, noise, condition=None):
-        component, normal = self.component_at(noise[:, 0]), noise[:, 1:]
+        component, normal = self.component_at(noise[:, 0]), self._in_float64(noise[:, 1:])
+        values = tf.gather(self._in_float64(self.means), component) + self._scaled(normal, component)
+        return tf.reshape(tf.cast(values, tf.float32), (-1, *self.sample_domain.shape))
+
+    def _scaled(self, normal, component):
+        """L_k z of normal numbers z `(n, d)` and each one's component `(n,)`."""
+        scales, (k, d) = self._in_float64(self.scales), self._sizes
         if self.covariance == "diagonal":
-            moved = tf.gather(self.scales, component) * normal
-        else:
-            scales = tf.broadcast_to(self.scales, (self.num_components, *self.scales.shape[-2:]))
-            moved = tf.einsum("nde,ne->nd", tf.gather(scales, component), normal)
-        return tf.reshape(tf.gather(self.means, component) + moved, (-1, *self.sample_domain.shape))
+            return tf.gather(scales, component) * normal
+        if self.covariance == "tied":
+            return tf.matmul(normal, scales, transpose_b=True)
+        if k > d:
+            return tf.linalg.matvec(tf.gather(scales, component), normal)
+        # By every component, of which one is taken: k numbers for each of z instead of the d in a row of its own L.
+        return tf.gather(tf.einsum("nd,ked->nke", normal, scales), component, axis=1, batch_dims=1)
 
 
 def _identity(shape, dtype=None):

@@ -17,11 +17,12 @@ import numpy as np
 import tensorflow as tf
 from sklearn.cluster import KMeans
 
-from keras_genzoo import checks, domains, serving
+from keras_genzoo import batches, checks, domains, serving
 from keras_genzoo.generative_model import GenerativeModel
 from keras_genzoo.graph_method import graph_method
 
 _MOST_TO_START_FROM = 20_000  # values that clusters are sought among
+_AT_ONCE = 1000  # of these, values that are summed over in one go
 
 
 class MixtureModel(GenerativeModel):
@@ -54,7 +55,8 @@ class MixtureModel(GenerativeModel):
 
     @classmethod
     def arguments_from(cls, dataset):
-        return {"shape": tuple(dataset.element_spec.shape[1:])}
+        values, _ = batches.split(dataset.element_spec, domains.Values(()).keys)
+        return {"shape": tuple(values.shape[1:])}
 
     # ---- what a subclass gives ----
 
@@ -109,8 +111,11 @@ class MixtureModel(GenerativeModel):
         self.start.assign(1)
 
     def _set_by(self, x, responsibilities):
-        x = tf.convert_to_tensor(x)
-        sums = {name: value.numpy() for name, value in self.sums(x, responsibilities).items()}
+        sums = dict.fromkeys(self.sum_shapes, 0.0)
+        for first in range(0, len(x), _AT_ONCE):
+            rows = slice(first, first + _AT_ONCE)
+            for name, value in self.sums(tf.convert_to_tensor(x[rows]), responsibilities[rows]).items():
+                sums[name] += value.numpy()
         self._maximize(tf.reduce_sum(responsibilities, axis=0).numpy(), sums)
 
     def begin_epoch(self):
@@ -132,8 +137,10 @@ class MixtureModel(GenerativeModel):
         self._maximize(sums.pop("responsibility"), sums)
 
     def _maximize(self, totals, sums):
+        self.maximize(
+            totals, sums
+        )  # before the weights move: it may raise, and looks at the model that the sums are of
         self.mixture_weights.assign(totals / totals.sum())
-        self.maximize(totals, sums)
 
     def test_step(self, data):
         return self.track(loss=-self._log_prob(self.unpack(data)[0]))
