@@ -13,7 +13,7 @@ from keras_genzoo.measurement import Measurement
 _MAIN_FIGURES = ("l1", "log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
 _CLASSIFIERS = "evaluation.classifiers"  # a family of recipes and presets, of `evaluation.Classifier`
 _LIKELIHOODS = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper bound of -log p(x), "}
-_DIRECTIONS = "nats and Frechet distance: lower is better; accuracy: higher is better"
+_DIRECTIONS = "nats, L1 and Frechet distance: lower is better; accuracy: higher is better"
 
 
 def short():
@@ -22,8 +22,9 @@ def short():
     shipped = [(facts["class_name"], _preset_row(name, facts)) for name, facts in presets.list_presets().items()]
     widths = [max(map(len, column)) for column in zip(*(cells for _, cells in trained + shipped), strict=True)]
     lines = ["Recipes, to train by genzoo train NAME:", *_by_family(widths, trained), ""]
-    lines += ["Presets, to use by genzoo sample NAME, genzoo evaluate NAME and genzoo export NAME. On test images"]
-    lines += [f"({_DIRECTIONS}; nats are -log p(x)", "of an image, of VAEs an upper bound):"]
+    lines += ["Presets, to use by genzoo sample (or translate) NAME, genzoo evaluate NAME and genzoo export NAME."]
+    lines += [f"On test images ({_DIRECTIONS};"]
+    lines += ["nats are -log p(x) of an image, of VAEs an upper bound, of Gaussian mixtures of a density):"]
     lines += _by_family(widths, shipped)
     return "\n".join([*lines, "", "genzoo list --verbose shows sizes, all figures and published ones."])
 
@@ -88,7 +89,7 @@ def _measure(figure):
     """A main figure with the sign of published ones: nats as -log p(x)."""
     if figure.name.startswith("log_likelihood"):
         return dataclasses.replace(figure, value=-figure.value).amount.strip()
-    return f"{figure.label.replace('frechet', 'Frechet')} {figure.amount.strip()}"
+    return f"{figure.label.replace('frechet', 'Frechet').replace('l1', 'L1')} {figure.amount.strip()}"
 
 
 def _short_published(figure):

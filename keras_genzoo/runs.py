@@ -174,7 +174,7 @@ def _finish(model, recipe, settings, output, report, full):
             report(f"  {name:20} {what}")
     if draws:
         verb = model.verbs[0]
-        report(f"\nNext: genzoo {verb} {shlex.quote(str(output))} --num-samples 64 --seed 1 --output more_{verb}s.png")
+        report(f"\nNext: genzoo {verb} {shlex.quote(str(output))} --num-samples 64 --seed 1 --output more.png")
 
 
 def _facts(model, recipe, settings, output, figures, effort):
