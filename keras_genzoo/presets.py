@@ -185,6 +185,7 @@ def save(model, path, **metadata):
         facts = {
             "class_name": type(model).__name__,
             "num_parameters": model.count_params(),
+            "verbs": list(model.verbs),
             "keras_version": keras.version(),
             "keras_genzoo_version": __version__,
             **metadata,

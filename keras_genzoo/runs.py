@@ -196,7 +196,6 @@ def _facts(model, recipe, settings, output, figures, effort):
         ),
         "image_shape": model.batch_domains[0].shape,
         "num_classes": model.num_classes,
-        "verbs": model.verbs,
         "seconds": round(seconds),
         "hardware": _hardware(),
         "measured": "fully" if effort.is_full else "quickly",
