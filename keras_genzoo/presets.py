@@ -114,7 +114,6 @@ def load(preset, expected_class, load_weights=True, dtype=None):
 
     import keras_genzoo
     from keras_genzoo import preset_guard
-    from keras_genzoo.zoo_model import ZooModel
 
     keras_genzoo._import_models()
     name = config.get("class_name")
@@ -123,7 +122,7 @@ def load(preset, expected_class, load_weights=True, dtype=None):
         raise ValueError(no_model)
     preset_guard.refuse_foreign_code(config)
     cls = keras.saving.get_registered_object(config.get("registered_name"))
-    if not (inspect.isclass(cls) and issubclass(cls, ZooModel)):
+    if not (inspect.isclass(cls) and issubclass(cls, keras.Model)):
         raise ValueError(no_model)
     if not issubclass(cls, expected_class):
         where = "keras_genzoo.evaluation" if "evaluation" in cls.__module__ else "keras_genzoo"

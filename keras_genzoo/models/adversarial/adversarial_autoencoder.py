@@ -2,14 +2,12 @@
 
 An autoencoder whose codes a game brings into the shape of a prior, so that the decoder of draws from it is a generator.
 In each step, on one batch x:
-
     reconstruction    encoder and decoder descend on -log p(x | z) at the code z of x
     regularisation    a discriminator of codes descends on telling draws from the prior (real) and codes (fake) apart;
                       then the encoder, as the game's generator, descends on being taken for the prior
 
-Differences from the paper: the encoder and decoder of the zoo's autoencoders instead of two layers of 1,000 rectifiers,
-a discriminator of two layers of 256; Adam instead of momentum. Left out: labels given to the discriminator, and the
-semi-supervised and clustering variants.
+Differences from the paper: the zoo's encoder and decoder, a discriminator of two layers of 256, Adam. Left out: labels
+given to the discriminator; the semi-supervised and the clustering variant.
 """
 
 import keras
