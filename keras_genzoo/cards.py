@@ -3,6 +3,7 @@
 Nothing here imports TensorFlow.
 """
 
+from keras_genzoo import recipes
 from keras_genzoo.measurement import Measurement, directions
 from keras_genzoo.recipes.recipe import Published
 
@@ -120,9 +121,11 @@ def _usage(name, facts):
             f'gz.evaluation.frechet_distance(real, generated, features="{name}")'
         )
     if facts.get("verbs", ["sample"])[0] == "translate":
+        source = recipes.get(facts["recipe"]).data_options["source"]
         return (
             "import keras_genzoo as gz\n\n"
             f'model = gz.{facts["class_name"]}.from_preset("{name}")\n'
+            f'_, sources = next(iter(gz.data.load("{facts["dataset"]}", "test", source="{source}")))\n'
             f"images = model.translate(sources, seed=0)  # float32 (n, {shape}) in [0, 1]"
         )
     k = facts["num_classes"]

@@ -122,14 +122,16 @@ def test_list_has_a_line_for_each_recipe_and_preset():
     for name, recipe in recipes.RECIPES.items():
         assert by_name[name][0].endswith(f" {recipe.dataset:15}  {recipe.epochs} epochs")
     assert all(len(by_name[name]) == 1 + (name in recipes.RECIPES) for name in gz.list_presets())
-    assert sum(len(found) for found in by_name.values()) <= len(recipes.RECIPES) + len(gz.list_presets()) + 16
-    for family in ("adversarial", "autoencoders", "autoregressive", "classifiers"):
+    assert sum(len(found) for found in by_name.values()) <= len(recipes.RECIPES) + len(gz.list_presets()) + 21
+    for family in ("adversarial", "autoencoders", "autoregressive", "classifiers", "mixtures", "translation"):
         assert by_name[family] == [f" {family}"] * 2
     bound = gz.list_presets()["vae_digits"]["figures"]["log_likelihood_bound"]["value"]
     assert by_name["vae_digits"][1].endswith(f"  {-bound:.2f} +- 0.20 nats")
     assert re.search(r"  accuracy 9\d\.\d\d \+- 0\.\d\d%$", by_name["classifier_digits"][1])
     assert re.search(r"  Frechet distance 0\.\d+$", by_name["cgan_mnist"][1])
-    assert "lower is better" in "\n".join(lines) and not re.search(r" -\d", "\n".join(lines))
+    assert "lower is better" in "\n".join(lines)
+    # Nats are -log p(x), which is negative for a density alone.
+    assert [line.split()[0] for line in lines if re.search(r" -\d", line)] == ["gaussian_mixture_digits"]
 
 
 def test_list_verbose():
@@ -155,4 +157,5 @@ def test_the_table_of_presets_names_direction_and_compared_models():
     assert "; 79.20 nats, Diagonal BiLSTM (van den Oord" in rows["gated_pixelcnn_binarized_mnist"]
     assert "| 81.30 nats, PixelCNN (van den Oord et al. 2016) |" in rows["pixelcnn_binarized_mnist"]
     assert "| Frechet distance 18.38, DCGAN of TensorFlow's tutorials after 28 minutes" in rows["gan_mnist"]
-    assert not any(re.search(r"[^+]-\d", row.partition("README.md")[2]) for row in rows.values())
+    negative = [name for name, row in rows.items() if re.search(r"[^+]-\d", row.partition("README.md")[2])]
+    assert negative == ["gaussian_mixture_digits"]
