@@ -191,7 +191,7 @@ def check_network(name, network, input_shape, expected, num_classes=None, beside
         name: the argument's name, for the message.
         network: Keras model.
         input_shape: tuple, of an example it takes.
-        expected: tuple, of what it must give for one.
+        expected: tuple, of what it must give for one; None where any size goes.
         num_classes: int or None; with a number it takes a list of the input and integer labels `(n,)`.
         beside: tuple or None; with one it takes a list of the input and floats of that shape an example.
 
@@ -207,10 +207,13 @@ def check_network(name, network, input_shape, expected, num_classes=None, beside
         given = network.output_shape
     except AttributeError:  # not built yet, or a subclass of keras.Model, which tells no shape
         given = _output_shape(name, network, input_shape, num_classes, beside)
-    wanted = f"`{name}` must give outputs of shape ({', '.join(map(str, ('n', *expected)))})"
+    sizes = ("any" if side is None else str(side) for side in expected)
+    wanted = f"`{name}` must give outputs of shape ({', '.join(('n', *sizes))})"
     if not isinstance(given, tuple) or not all(side is None or isinstance(side, int) for side in given):
         raise ValueError(f"{wanted}, one array; this one gives {given}.")
-    if given[1:] != expected:
+    if len(given) != 1 + len(expected) or any(
+        side not in (None, size) for size, side in zip(given[1:], expected, strict=True)
+    ):
         raise ValueError(f"{wanted}; this one gives ({', '.join(map(str, ('n', *given[1:])))}).")
 
 

@@ -125,7 +125,7 @@ class Players:
         """What a test step tracks of a game, from scores of both kinds; without the regulariser."""
         return {
             "generator_loss": per_sample(self.game.generator_loss(fake_scores)),
-            "discriminator_loss": per_sample(self.game.discriminator_loss(real_scores, fake_scores)),
+            "discriminator_loss": self.game_weight * per_sample(self.game.discriminator_loss(real_scores, fake_scores)),
             "real_score": per_sample(self.game.verdict(real_scores)),
             "fake_score": per_sample(self.game.verdict(fake_scores)),
         }

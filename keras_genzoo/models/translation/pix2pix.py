@@ -62,20 +62,25 @@ class Pix2Pix(Players, TranslationModel):
             raise ValueError(f"`patch` must be one of {', '.join(map(str, PATCHES))}, 'image' or None; got {patch!r}.")
         if not 0 <= l1_weight < math.inf:
             raise ValueError(f"`l1_weight` must be a number, not negative; got {l1_weight!r}.")
+        if None in (generator, discriminator) and self.image_shape[:2] != self.source_shape[:2]:
+            raise ValueError(
+                f"`source_shape` must have the sides of `image_shape`; got {self.source_shape} and {self.image_shape}. "
+                "Resize one of the two sets (tf.image.resize)."
+            )
         self.patch, self.l1_weight = patch, l1_weight
         side = min(self.image_shape[:2])
         patch = patch or next((size for least, size in _PATCH_OF_SIDE.items() if side >= least), "image")
-        generator = generator or Builder(functools.partial(unet, num_filters=num_filters))
-        build = functools.partial(
+        build_generator = functools.partial(unet, num_filters=num_filters)
+        build_discriminator = functools.partial(
             patch_discriminator, num_filters=num_filters, patch=None if patch == "image" else patch
         )
-        self.generator = self.network("generator", generator, self.source_shape, self.image_shape)
-        discriminator = discriminator or Builder(build)
-        self.discriminator = self.network("discriminator", discriminator, self.image_shape, self.source_shape)
-        self.noise_dim = self.generator.inputs[1].shape[1]
-        networks.check_network(
-            "generator", self.generator, self.source_shape, self.image_shape, beside=(self.noise_dim,)
-        )
+        shapes = self.image_shape, self.source_shape
+        self.generator = self.network("generator", generator or Builder(build_generator), *reversed(shapes))
+        self.discriminator = self.network("discriminator", discriminator or Builder(build_discriminator), *shapes)
+        self.noise_dim = _noise_dim(self.generator)
+        networks.check_network("generator", self.generator, *reversed(shapes), beside=(self.noise_dim,))
+        wanted = (None, None, 1)
+        networks.check_network("discriminator", self.discriminator, self.image_shape, wanted, beside=self.source_shape)
         self.build()
 
     def get_config(self):
@@ -117,8 +122,10 @@ class Pix2Pix(Players, TranslationModel):
     def test_step(self, data):
         targets, sources = self.unpack(data)
         fake = self.generate(self.draw(self.draw_noise, tf.shape(targets)[0]), sources)
+        l1 = per_sample(tf.abs(targets - fake))
         terms = self.game_terms(self.scores(targets, sources), self.scores(fake, sources))
-        return self.track(l1=per_sample(tf.abs(targets - fake)), **terms)
+        terms["generator_loss"] += self.l1_weight * l1
+        return self.track(l1=l1, **terms)
 
     # ---- networks ----
 
@@ -139,7 +146,8 @@ class Pix2Pix(Players, TranslationModel):
         return tf.random.stateless_uniform((num_samples, self.noise_dim), seed, alg="philox")
 
     def generate(self, noise, condition=None):
-        return tf.cast(self.generator([condition, noise], training=False), tf.float32)
+        targets = self.generator([condition, noise], training=False)
+        return tf.clip_by_value(tf.cast(targets, tf.float32), 0.0, 1.0)
 
     # ---- the verbs ----
 
@@ -162,3 +170,14 @@ class Pix2Pix(Players, TranslationModel):
 
         inputs, score = {**self.sample_input(), **self.condition_input()}, {"score": domains.Vectors((), "score")}
         return {**super().signatures(), "discriminate": serving.Signature(discriminate, inputs, score)}
+
+
+def _noise_dim(generator):
+    """Numbers of noise an image that a generator takes, from its second input."""
+    inputs = getattr(generator, "inputs", None) or ()
+    if len(inputs) != 2 or len(inputs[1].shape) != 2 or inputs[1].shape[1] is None:
+        raise ValueError(
+            "`generator` must be a functional Keras model of two inputs, keras.Model([sources, noise], targets), with "
+            f"noise = keras.Input((m,)); this one has {[tuple(x.shape) for x in inputs] or 'no inputs that it tells'}."
+        )
+    return inputs[1].shape[1]
