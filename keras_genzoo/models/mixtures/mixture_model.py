@@ -15,7 +15,6 @@ so that the likelihood of the training data never falls. Everything is computed 
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn.cluster import KMeans
 
 from keras_genzoo import batches, checks, domains, serving
 from keras_genzoo.generative_model import GenerativeModel
@@ -100,6 +99,8 @@ class MixtureModel(GenerativeModel):
 
     def initialize(self, dataset):
         """Starts from k clusters of the data, found by k-means from k-means++ (Arthur and Vassilvitskii 2007)."""
+        from sklearn.cluster import KMeans  # here, since it takes a while to import
+
         seed = int(self.next_seed()[0])
         x = _some_rows((self._flat(self.unpack(batch)[0]).numpy() for batch in dataset), seed)
         if len(np.unique(x, axis=0)) < self.num_components:
