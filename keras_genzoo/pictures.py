@@ -15,6 +15,21 @@ _SMALLEST_TILE = 56  # pixels; smaller images are enlarged so that a person can 
 _SMOOTH_BELOW = 16  # pixels; blocks as large as those of a smaller image's pixels hide what it shows
 
 
+def to_float(images):
+    """Converts images to float32 in [0, 1].
+
+    Args:
+        images: array or tensor, uint8 in 0..255 or float in [0, 1].
+
+    Returns:
+        float32 tensor of the same shape.
+    """
+    images = tf.convert_to_tensor(images)
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255.0
+    return tf.cast(images, tf.float32)
+
+
 def grid(images, num_columns=None):
     """Tiles images into one picture, row by row, on a thin border.
 

@@ -140,8 +140,7 @@ class Values(Vectors):
         return values if tf.as_dtype(values.dtype) == tf.uint8 else super().check_values(values, name)
 
     def convert(self, values):
-        values = tf.convert_to_tensor(values)
-        return tf.cast(values, tf.float32) / (255.0 if values.dtype == tf.uint8 else 1.0)
+        return pictures.to_float(values)
 
     def picture(self, values):
         """Values of an image's shape as images, cut to [0, 1]; points of a plane as one picture of them all."""

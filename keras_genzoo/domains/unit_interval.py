@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import checks
+from keras_genzoo import checks, pictures
 from keras_genzoo.domains.domain import Domain
 
 _TOLERANCE = 1e-5  # resizing in float32 may overshoot 1.0 by a rounding error
@@ -71,10 +71,7 @@ class UnitInterval(Domain):
         )
 
     def convert(self, values):
-        values = tf.convert_to_tensor(values)
-        if values.dtype == tf.uint8:
-            return tf.cast(values, tf.float32) / 255.0
-        return tf.cast(values, tf.float32)
+        return pictures.to_float(values)
 
     def examples(self, n, seed=0):
         shape = [side or 8 for side in self.shape]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_genzoo as gz
 from keras_genzoo import checks, domains
 
 IMAGES = domains.Images((2, 2, 1))
@@ -13,6 +14,11 @@ def test_uint8_and_float_are_told_apart_by_dtype():
     levels = np.arange(256, dtype="uint8")
     np.testing.assert_allclose(IMAGES.convert(levels), levels / 255, rtol=1e-6)
     np.testing.assert_array_equal(IMAGES.convert(levels / 255), (levels / 255).astype("float32"))
+
+
+def test_notebooks_find_it_by_its_older_name():
+    levels = np.arange(256, dtype="uint8")
+    np.testing.assert_array_equal(gz.images.to_float(levels), IMAGES.convert(levels))
 
 
 def test_values_are_checked_inside_a_graph_too():
