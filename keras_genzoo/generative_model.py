@@ -67,6 +67,8 @@ class GenerativeModel(ZooModel):
         return checked_condition(self.condition_domain, values, num_expected, name)
 
     def predict_step(self, data):
+        if isinstance(data, tuple) and isinstance(data[0], dict):  # as `predict_on_batch` gives what `predict` unpacks
+            (data,) = data
         return self.call(*batches.split(data))
 
     # ---- drawing ----

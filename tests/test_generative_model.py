@@ -207,3 +207,14 @@ def test_using_many_models_warns_of_no_retracing_of_ours(caplog, monkeypatch):
                 key for key, x in vars(part).items() if isinstance(x, tf.types.experimental.PolymorphicFunction)
             ]
     assert not [record for record in caplog.records if "retracing" in record.getMessage()]
+
+
+def test_predict_on_batch_takes_what_predict_takes():
+    images, labels = np.random.default_rng(0).uniform(size=(3, 4, 4, 1)).astype("float32"), np.arange(3)
+    vae = gz.VAE((4, 4, 1), 2, num_classes=3)
+    vae.compile()
+    expected = vae.predict((images, labels), verbose=0)
+    np.testing.assert_allclose(vae.predict_on_batch((images, labels)), expected, atol=1e-6)
+    plain = gz.VAE((4, 4, 1), 2)
+    plain.compile()
+    np.testing.assert_allclose(plain.predict_on_batch(images), plain.predict(images, verbose=0), atol=1e-6)
