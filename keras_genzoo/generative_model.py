@@ -123,15 +123,14 @@ class GenerativeModel(ZooModel):
 
     def noise(self, num_samples, seed=None):
         """`draw_noise` as a verb calls it: as a graph, from an integer seed, or from the model's own state."""
-        seed = self.next_seed() if seed is None else checks.stateless_seed(seed)
-        return self._noise(tf.constant(num_samples), seed)
+        return self._noise(tf.constant(num_samples), self.seed_of(seed))
 
     def noise_and_condition(self, num_samples, condition, seed):
         """The noise and the conditions of samples, from the arguments of `sample`."""
         (num_samples,) = checks.positive_integers("num_samples", [num_samples], 1)
         if condition is not None and not self.is_conditional:
             raise ValueError(f"`labels` given, but this {type(self).__name__} was built without num_classes.")
-        seed = self.next_seed() if seed is None else checks.stateless_seed(seed)
+        seed = self.seed_of(seed)
         if condition is None and self.num_classes is not None:
             seed_of_labels = tf.random.experimental.stateless_fold_in(seed, 1)
             condition = tf.random.stateless_uniform([num_samples], seed_of_labels, 0, self.num_classes, tf.int32)

@@ -4,6 +4,8 @@ import math
 
 import tensorflow as tf
 
+from keras_genzoo import checks
+
 # Weights from which XLA compiles an optimiser's update. They and their moments no longer fit in a CPU's cache, so that
 # one fused pass instead of Keras's dozen saves 6 to 12% of a step; below, compiling costs more than it ever saves.
 _COMPILED_FROM = 2**20
@@ -62,6 +64,10 @@ class Steps:
     def next_seed(self):
         """A fresh stateless seed, int32 `(2,)`; the state moves on and is saved with the model."""
         return tf.cast(self.seed_generator.next(), tf.int32)
+
+    def seed_of(self, seed):
+        """The stateless seed of an integer, as verbs take it; a fresh one of None."""
+        return self.next_seed() if seed is None else checks.stateless_seed(seed)
 
     def draw(self, sampler, num_examples):
         """Random rows for the examples of this replica, the same rows that one device would have drawn.

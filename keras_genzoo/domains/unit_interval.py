@@ -156,7 +156,7 @@ def to_floats(values):
     """Checked values, array or tensor, as float32 in [0, 1] of the same kind."""
     if isinstance(values, np.ndarray):
         return values.astype("float32") / np.float32(255 if values.dtype == np.uint8 else 1)
-    return tf.cast(values, tf.float32) / (255.0 if values.dtype == tf.uint8 else 1.0)
+    return pictures.to_float(values)
 
 
 @dataclasses.dataclass(frozen=True)

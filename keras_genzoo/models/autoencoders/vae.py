@@ -220,7 +220,7 @@ class VAE(EncoderDecoder):
         """
         (k,) = checks.positive_integers("num_importance_samples", [num_importance_samples], 1)
         images, labels = self.check_images(images, labels)
-        seed = self.next_seed() if seed is None else checks.stateless_seed(seed)
+        seed = self.seed_of(seed)
         return self._importance_weighted_bound(images, labels, tf.constant(k), seed)
 
     @graph_method(reduce_retracing=True)
