@@ -1,16 +1,15 @@
-"""Image sets by name: the embedded `digits`, and any TFDS image set."""
+"""Image sets by name: the embedded `digits`, any TFDS image set, a folder of pictures, a .npz file of arrays."""
 
-import difflib
 import os
+from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.data import tasks
+from keras_genzoo import distributions
+from keras_genzoo.data import named_sets, own_sets, pairing, tasks
+from keras_genzoo.data.pipeline import check_batch_size, random_numbers, shuffle_buffer
 
-_SHUFFLE_BYTES = 2**28  # of decoded images held to shuffle from: a set of any size trains in constant memory
-_NUM_DIGITS = 1797
-_BITS_AS_0_1 = ("binarized_mnist",)  # TFDS sets whose uint8 images hold 0 and 1 instead of 0 and 255
+_TWO_SIDES = ("paired", "unpaired")  # values of `source` for a user's own set that holds sources
 
 
 def load(
@@ -23,61 +22,91 @@ def load(
     shuffle=True,
     seed=None,
     source=None,
+    channels=None,
+    skip_broken=False,
 ):
     """An image set as a shuffled, batched, prefetched `tf.data.Dataset`.
 
     Args:
-        name: `"digits"` (1,797 handwritten 8x8 digits, through scikit-learn; every fifth is the test split) or
-            the name of a TFDS image set such as `"mnist"`; `"binarized_mnist"` is the static benchmark.
+        name: one of
+
+            - `"digits"`: 1,797 handwritten 8x8 digits, through scikit-learn; every fifth is the test split;
+            - the name of a TFDS image set such as `"mnist"`; `"binarized_mnist"` is the static benchmark;
+            - a folder of PNG, JPEG and WebP pictures, such as `"photos/"`. Subfolders `train/`, `validation/` and
+              `test/` are its splits; where there are none, a hash of a file's name puts a tenth of the pictures each in
+              `"validation"` and `"test"`, for ever. Each file is read once, to find what is broken before the work
+              begins; later pictures are read as they are needed, in constant memory;
+            - a `.npz` file with arrays `x_train`, `x_test`, `y_train` (labels) and so on, or `x` and `y`, which are
+              split in the same way.
         split: str, `"train"`, `"test"` or whatever else TFDS understands, such as `"train[:10%]"` or `"train[-100:]"`;
-            `splits` gives those to train on, to make choices by and to measure on.
+            of a folder or file also `"all"`. `splits` gives those to train on, to make choices by and to measure on.
         batch_size: int; the last batch may be smaller.
-        image_size: int or `(height, width)` to resize to (bilinear, antialiased), None to leave as is.
-        labels: bool, True for batches `(images, labels)`.
+        image_size: int or `(height, width)` to resize to, antialiased; None to leave as is. Of a picture in a folder
+            the middle is taken, as large as these proportions allow.
+        labels: bool, True for batches `(images, labels)`. Classes of a folder are the names of its subfolders, in
+            alphabetical order.
         binarize: `"stochastic"` draws each pixel as a bit with its grey level as probability, afresh each epoch
             ("dynamic" binarisation); `"threshold"` is 1 from level 0.5 up; None keeps the levels.
         shuffle: bool, a new order each epoch.
         seed: int for orders, bits, boxes and noise that repeat from run to run.
         source: str, what to make translation tasks of: batches `(images, sources)`, as a translation model takes
             targets and sources. `"low_resolution"`, `"edges"`, `"masked"`, `"noisy"` or `"inverted"`, see `derive`;
-            boxes and noise are drawn afresh each epoch.
+            boxes and noise are drawn afresh each epoch. `"paired"`: the pictures of a folder's `targets/`, each with
+            that of the same name in `sources/` (of a .npz file arrays `source_train` and so on); `"unpaired"`: the same
+            two subfolders, shuffled apart, see `unpaired`.
+        channels: 1 for grey images, 3 for colours; None to leave as is. Pictures of a folder are all made colours where
+            one is; what is transparent lies on white.
+        skip_broken: bool, leave out files of a folder that cannot be read, with a warning that names them.
 
     Returns:
         `tf.data.Dataset` of uint8 images `(n, h, w, c)` in 0..255 (bits as 0 and 255), or `(images, labels)`
         with int64 labels `(n,)`, or `(images, sources)` with uint8 sources `(n, h, w, c)`.
 
     Raises:
-        ValueError: for an unknown set, split or option, and for `labels` with a `source`.
+        ValueError: for an unknown set, split or option, for `labels` with a `source`, and for pictures that are broken
+            or of 16 bits, which it names.
         FileNotFoundError: where a set is neither on disk nor can be downloaded.
     """
     if binarize not in (None, "stochastic", "threshold"):
         raise ValueError(f"`binarize` must be 'stochastic', 'threshold' or None; got {binarize!r}.")
     check_batch_size(batch_size)
+    if channels not in (None, 1, 3):
+        raise ValueError(f"`channels` must be 1, 3 or None; got {channels!r}.")
     if source is not None:
-        tasks.check_source(source)
+        distributions.check_choice("source", source, (*tasks.TASKS, *_TWO_SIDES))
         if labels:
             raise ValueError(
                 f"`labels=True` and source={source!r} cannot both be given: a batch holds images and one thing that "
                 "they are drawn from. Leave one of them out."
             )
-    dataset = _digits(split) if name == "digits" else _tfds(name, split, shuffle, seed)
+    found = _find(name, source, skip_broken)
+    if source == "unpaired":
+        sides = [side.examples(split, False, seed, image_size, channels) for side in found.sides]
+        images = [side.map(lambda example: example["image"]) for side in sides]
+        return pairing.unpaired(*images, batch_size, seed)
+    dataset = found.examples(split, shuffle, seed, image_size, channels)
     spec = dataset.element_spec
     if labels and "label" not in spec:
-        raise ValueError(f"`labels=True`, but data set {name!r} has none; its features are {', '.join(spec)}.")
-    if image_size is None and not spec["image"].shape.is_fully_defined():
-        raise ValueError(f"images of {name!r} differ in size, {spec['image'].shape}; pass `image_size` to resize them.")
-    bits = name in _BITS_AS_0_1
-    return _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, source, bits)
+        where = (
+            "each picture must lie in the subfolder of its class"
+            if isinstance(found, own_sets.Folder)
+            else (f"its features are {', '.join(spec)}")
+        )
+        raise ValueError(f"`labels=True`, but data set {str(name)!r} has none; {where}.")
+    if source == "paired" and "source" not in spec:
+        raise ValueError(f"source='paired', but data set {str(name)!r} has none; it must hold arrays source_train, ...")
+    shuffle = shuffle and not found.shuffles_itself
+    return _pipeline(dataset, batch_size, labels, binarize, shuffle, seed, source, found.holds_0_and_1)
 
 
 def splits(name, validation_percent=10):
     """The splits of a set to train on, to make choices by (epochs, settings) and to measure on, without a shared image.
 
-    A set with a split `"validation"` keeps it. Of others the last part of the training split is held out, by position:
-    TFDS shuffled most sets, `"mnist"` and `"fashion_mnist"` among them, when it prepared them. `"digits"` lie sheet by
-    sheet (their labels repeat one order of about 130, fourteen times), so the last part is of the last one or two, of a
-    hand that training may not have seen, while test images are of every sheet: `classifier_digits` reads 96.5% of the
-    one and 98.9% of the other.
+    A set with a split `"validation"` keeps it; a folder or file of your own always has one, see `load`. Of others the
+    last part of the training split is held out, by position: TFDS shuffled most sets, `"mnist"` and `"fashion_mnist"`
+    among them, when it prepared them. `"digits"` lie sheet by sheet (their labels repeat one order of about 130,
+    fourteen times), so the last part is of the last one or two, of a hand that training may not have seen, while test
+    images are of every sheet: `classifier_digits` reads 96.5% of the one and 98.9% of the other.
 
     Args:
         name: see `load`.
@@ -88,28 +117,45 @@ def splits(name, validation_percent=10):
     """
     if not isinstance(validation_percent, int) or not 1 <= validation_percent <= 99:
         raise ValueError(f"`validation_percent` must be an integer from 1 to 99; got {validation_percent!r}.")
-    if name != "digits" and "validation" in _tfds_builder(name).info.splits:
-        return {"train": "train", "validation": "validation", "test": "test"}
-    kept = 100 - validation_percent
-    return {"train": f"train[:{kept}%]", "validation": f"train[{kept}%:]", "test": "test"}
+    return _find(name).splits(validation_percent)
 
 
-def num_images(name, split):
+def num_images(name, split, source=None, skip_broken=False):
     """int: images of a split, see `load`; ValueError for an unknown one."""
-    return len(_digits_indices(split)) if name == "digits" else _tfds_builder(name).info.splits[split].num_examples
+    return _find(name, source, skip_broken).num_images(split)
 
 
-def check_batch_size(batch_size):
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"`batch_size` must be a positive integer; got {batch_size!r}.")
+def is_own(name):
+    """Whether `load` takes this for a folder or file of the user's, not for the name of a set."""
+    text = str(name)
+    if isinstance(name, Path) or text.endswith((".npz", "/", os.sep)) or text.startswith((".", "/", "~", os.sep)):
+        return True
+    return os.path.isdir(text) and not named_sets.is_known(text)
 
 
-def _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, source, bits):
-    def resize(example):
-        size = (image_size, image_size) if isinstance(image_size, int) else image_size
-        image = tf.image.resize(tf.cast(example["image"], tf.float32), size, antialias=True)
-        return {**example, "image": tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)}
+def _find(name, source=None, skip_broken=False):
+    """The set of that name."""
+    if not is_own(name):
+        if source in _TWO_SIDES:
+            raise ValueError(
+                f"source={source!r} is for a folder with {own_sets.TARGETS}/ and {own_sets.SOURCES}/, or a .npz file; "
+                f"data set {name!r} takes one of {', '.join(map(repr, tasks.TASKS))}."
+            )
+        return named_sets.Digits() if name == "digits" else named_sets.TFDS(name)
+    path = Path(name).expanduser()
+    if path.suffix == ".npz" and path.is_file():
+        return own_sets.Arrays(path)
+    if not path.is_dir():
+        kind = "file" if path.suffix == ".npz" else "folder"
+        raise FileNotFoundError(
+            f"no {kind} {str(name)!r} here; data are a folder of pictures, or a .npz file of arrays."
+        )
+    if source in _TWO_SIDES:
+        return (own_sets.PairedFolder if source == "paired" else own_sets.UnpairedFolder)(path, skip_broken)
+    return own_sets.Folder(path, skip_broken)
 
+
+def _pipeline(dataset, batch_size, labels, binarize, shuffle, seed, source, bits):
     def finish(example, random_number):
         images, random_number = example["image"], tf.bitcast(random_number, tf.int32)
         if bits:
@@ -119,92 +165,13 @@ def _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, 
             images = tf.cast(u < tf.cast(images, tf.float32) / 255, tf.uint8) * 255
         elif binarize == "threshold":
             images = tf.cast(images >= 128, tf.uint8) * 255
+        if source == "paired":
+            return images, example["source"]
         if source is not None:  # by other numbers than the bits
             return images, tasks.of_batch(images, source, tf.random.fold_in(random_number, 1))
         return (images, example["label"]) if labels else images
 
-    if image_size is not None:
-        dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
     if shuffle:
         dataset = dataset.shuffle(shuffle_buffer(dataset, dataset.element_spec["image"], batch_size), seed=seed)
     dataset = tf.data.Dataset.zip(dataset.batch(batch_size), random_numbers(seed))
     return dataset.map(finish, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-def shuffle_buffer(dataset, spec, batch_size):
-    """How many examples to shuffle from, where one is as large as `spec` says."""
-    buffer = max(batch_size, _SHUFFLE_BYTES // ((spec.shape.num_elements() or 1) * spec.dtype.size))
-    return min(buffer, int(dataset.cardinality())) if dataset.cardinality() > 0 else buffer
-
-
-def random_numbers(seed):
-    """An endless set of int64 numbers that change with each pass over it, and with a `seed` are those of every run."""
-    seed = int(np.random.randint(2**31)) if seed is None else seed
-    return tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-
-
-def _digits(split):
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = np.round(digits.images * (255 / 16)).astype("uint8")[..., None]
-    chosen = _digits_indices(split)
-    return tf.data.Dataset.from_tensor_slices({"image": images[chosen], "label": digits.target[chosen]})
-
-
-def _digits_indices(split):
-    """Positions in the set `(n,)` of a split, which is said as TFDS has it."""
-    import tensorflow_datasets as tfds
-
-    is_test = np.arange(_NUM_DIGITS) % 5 == 0
-    indices = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
-    infos = {
-        name: tfds.core.SplitInfo(name=name, shard_lengths=[len(chosen)], num_bytes=0)
-        for name, chosen in indices.items()
-    }
-    try:
-        slices = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
-    except ValueError as error:
-        raise ValueError(
-            f"`split` of 'digits' must be 'train' or 'test', or a part such as 'train[:90%]'; got {split!r}: {error}"
-        ) from None
-    return np.concatenate([indices[part.splitname][part.from_ : part.to] for part in slices])
-
-
-def _tfds_builder(name):
-    """The builder of a TFDS set, prepared."""
-    import tensorflow_datasets as tfds
-
-    known = tfds.list_builders(with_community_datasets=False)
-    if name.split("/")[0].split(":")[0] not in known:
-        near = difflib.get_close_matches(name, [*known, "digits"])
-        hint = f"Nearest names: {', '.join(near)}." if near else "tfds.list_builders() lists them all."
-        raise ValueError(f"unknown data set {name!r}: neither 'digits' nor a TFDS name. {hint}")
-    builder = tfds.builder(name)
-    if not builder.is_prepared():
-        try:
-            builder.download_and_prepare()
-        except Exception as error:  # whatever the network, the host of the data or the disk say
-            raise FileNotFoundError(
-                f"data set {name!r} is not in {os.path.dirname(os.path.dirname(builder.data_dir))!r} and could not "
-                f"be downloaded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}). With a "
-                f"network, `tfds build {name}` gets it; where it is prepared already, set TFDS_DATA_DIR to its folder."
-            ) from error
-    return builder
-
-
-def _tfds(name, split, shuffle, seed):
-    import tensorflow_datasets as tfds
-
-    builder = _tfds_builder(name)
-    features = builder.info.features
-    if "image" not in features:
-        raise ValueError(f"data set {name!r} has no feature 'image', only {', '.join(features)}; images are needed.")
-    try:
-        dataset = builder.as_dataset(split=split, shuffle_files=shuffle, read_config=tfds.ReadConfig(shuffle_seed=seed))
-    except ValueError as error:
-        splits = ", ".join(map(repr, builder.info.splits))
-        raise ValueError(f"`split` {split!r} is unknown to {name!r}, which has {splits}: {error}") from None
-    if set(dataset.element_spec) <= {"image", "label"}:
-        return dataset  # one map less, which at 60,000 small images is a third of the cost of an epoch
-    return dataset.map(lambda example: {key: example[key] for key in ("image", "label") if key in example})

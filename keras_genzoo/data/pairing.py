@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import checks, distributions
-from keras_genzoo.data.image_sets import check_batch_size, random_numbers, shuffle_buffer
+from keras_genzoo.data.pipeline import check_batch_size, random_numbers, shuffle_buffer
 
 _ENLARGEMENT = 286 / 256  # of jittered images, before they are cropped to their size again
 

@@ -53,14 +53,14 @@ def derive(values, source, seed=None):
 
 def check_source(source):
     """ValueError where `source` names no task."""
-    distributions.check_choice("source", source, tuple(_TASKS))
+    distributions.check_choice("source", source, tuple(TASKS))
 
 
 def of_batch(batch, source, seed):
     """Sources of a batch of images, inside a graph too, by a stateless seed, int32 `(2,)`."""
     levels = 255.0 if batch.dtype == tf.uint8 else 1.0
     x = batch if batch.dtype == tf.float64 else tf.cast(batch, tf.float32)
-    sources = _TASKS[source](x, levels, seed)  # in 0..levels, where means of bytes are exact
+    sources = TASKS[source](x, levels, seed)  # in 0..levels, where means of bytes are exact
     if batch.dtype == tf.uint8:
         sources = tf.round(sources)
     return tf.cast(sources, batch.dtype)
@@ -108,7 +108,7 @@ def _inverted(x, levels, seed):
     return levels - x
 
 
-_TASKS = {
+TASKS = {
     "low_resolution": _low_resolution,
     "edges": _edges,
     "masked": _masked,

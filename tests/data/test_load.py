@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_genzoo import data
-from keras_genzoo.data import image_sets
+from keras_genzoo.data import named_sets
 from tests.conftest import require_tfds
 
 
@@ -99,7 +99,7 @@ class _Builder:
     ids=str,
 )
 def test_labels_of_tfds_sets_belong_to_their_images(features, options, monkeypatch):
-    monkeypatch.setattr(image_sets, "_tfds_builder", lambda name: _Builder(features))
+    monkeypatch.setattr(named_sets, "_builder", lambda name: _Builder(features))
     count = 0
     for images, labels in data.load("levels", labels=True, batch_size=32, seed=0, **options):
         levels, labels = images.numpy().mean(axis=(1, 2, 3)), labels.numpy()
@@ -214,7 +214,8 @@ def test_streams_in_constant_memory(monkeypatch):
         tf.data.Dataset, "shuffle", lambda self, size, **kwargs: sizes.append(size) or original(self, size, **kwargs)
     )
     endless = tf.data.Dataset.from_tensors({"image": np.zeros((512, 512, 3), "uint8")}).repeat()
-    monkeypatch.setattr(image_sets, "_tfds", lambda *args: endless)
+    monkeypatch.setattr(named_sets, "_builder", lambda name: None)
+    monkeypatch.setattr(named_sets.TFDS, "examples", lambda *args: endless)
     images = next(iter(data.load("large", batch_size=4)))
     assert images.shape == (4, 512, 512, 3)
     assert sizes[0] * 512 * 512 * 3 <= 2**28
