@@ -5,8 +5,8 @@ optimiser with its loss scale, random states) and the rows of history.csv. The 7
 which each epoch is one pass. 8c1f0a2b is the CRC-32 of the file.
 
 A backup is written under another name, brought to the disk and renamed, which gives it its place and its checksum in
-one step; then all others are deleted but the one before. So whenever a run is killed, a complete one is there, and
-one that was damaged later is known as such.
+one step; then all others are deleted but the one before and that of the best epoch. So whenever a run is killed, a
+complete one is there, and one that was damaged later is known as such.
 """
 
 import os
@@ -29,12 +29,14 @@ class Backup(keras.callbacks.Callback):
     Args:
         folder: of the backups and nothing else; made where needed.
         history: path of the CSV file to which a logger has added the row of the epoch.
+        monitor: `watching.Monitor` that says which epoch is the best, whose backup stays; None for none.
     """
 
-    def __init__(self, folder, history):
+    def __init__(self, folder, history, monitor=None):
         super().__init__()
         self.folder = Path(folder)
         self.history = Path(history)
+        self.monitor = monitor
         self._newest = None
 
     def restore(self, model, report):
@@ -81,10 +83,18 @@ class Backup(keras.callbacks.Callback):
             checksum = zlib.crc32(file.read())
             os.fsync(file.fileno())  # else a power cut may leave the new name and none of its bytes
         finished = unfinished.replace(self.folder / f"{epoch + 1:06d}-{checksum:08x}.weights.h5")
+        best = self.monitor.best_epoch(self.history) if self.monitor else None
         for path in self._all():
-            if path not in (finished, self._newest):
+            if path not in (finished, self._newest) and _num_epochs(path) != best:
                 path.unlink()
         self._newest = finished
+
+    def load_epoch(self, model, num_epochs):
+        """Puts a model to where it was after so many epochs; bool, False where no undamaged backup has that."""
+        path = next((path for path in self._all() if _num_epochs(path) == num_epochs and _is_complete(path)), None)
+        if path is not None:
+            model.load_weights(path)
+        return path is not None
 
     def _all(self):
         return list(self.folder.glob("[0-9]*-*.weights.h5"))

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import pictures
+from keras_genzoo.latent_variable_model import great_circle, path_weights
 
 
 class _Pictures(keras.callbacks.Callback):
@@ -137,6 +138,24 @@ def grid_labels(model, num_samples, labels=None):
     if labels is not None and not model.is_conditional:
         raise ValueError(f"`labels` given, but this {type(model).__name__} was built without num_classes.")
     return model.check_condition(labels)
+
+
+def interpolation(model, num_paths, num_steps, label=None, seed=None):
+    """Images along great circles between latents of the prior, one path a row: `(paths, steps, h, w, c)`.
+
+    Args:
+        model: a `LatentVariableModel`.
+        num_paths: int.
+        num_steps: int, at least 2; both ends are included.
+        label: int, the class of all images of a conditional model; by default one class a row, over and over.
+        seed: int32 or None.
+    """
+    latents = model.noise(2 * num_paths, seed)[:, None]  # (2 paths, 1, d)
+    paths = great_circle(latents[:num_paths], latents[num_paths:], path_weights(num_steps))
+    labels = None
+    if model.num_classes is not None:
+        labels = [i % model.num_classes if label is None else label for i in range(num_paths)]
+    return model.decode_paths(paths, labels)
 
 
 def reconstruction_grid(model, data, num_columns=16):

@@ -87,6 +87,11 @@ def check_picture(output):
         raise ValueError(f"--output must end in .png, the format of the picture; got {output}")
 
 
+def check_film(film):
+    if film.suffix.lower() not in (".gif", ".webp"):
+        raise ValueError(f"--film must end in .gif or .webp, the formats of films; got {film}")
+
+
 def write_picture(images, output):
     """Writes a grid and says so, with the folder where it makes one."""
     from keras_genzoo import pictures

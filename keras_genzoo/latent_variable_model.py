@@ -79,3 +79,12 @@ def check_ends(a, b):
     """ValueError unless paths from `a` lead to as many ends in `b`."""
     if a.shape != b.shape:
         raise ValueError(f"`a` and `b` must hold equally many; got {len(a)} and {len(b)}.")
+
+
+def great_circle(start, end, t):
+    """From start to end `(n, 1, d)` along the great circle, their lengths blended: `(n, num_steps, d)`."""
+    directions = tf.math.l2_normalize(start, axis=-1), tf.math.l2_normalize(end, axis=-1)
+    angle = tf.acos(tf.clip_by_value(tf.reduce_sum(directions[0] * directions[1], axis=-1, keepdims=True), -1.0, 1.0))
+    by_angle = tf.sin((1 - t) * angle) / tf.sin(angle), tf.sin(t * angle) / tf.sin(angle)
+    near = tf.sin(angle) < 1e-4  # (anti)parallel: the circle is not defined, the line is
+    return tf.where(near, 1 - t, by_angle[0]) * start + tf.where(near, t, by_angle[1]) * end

@@ -1,9 +1,13 @@
 """What `genzoo list` shows: recipes and presets, a line each, or all that is known of them, or the table of the README.
 
+Every view is of a choice of them, see `choose`.
+
 Nothing here imports TensorFlow.
 """
 
 import dataclasses
+import json
+from typing import NamedTuple
 
 import keras_genzoo
 from keras_genzoo import presets, recipes
@@ -16,10 +20,60 @@ _LIKELIHOODS = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper 
 _DIRECTIONS = "nats, L1 and Frechet distance: lower is better; accuracy: higher is better"
 
 
-def short():
+class Choice(NamedTuple):
+    """Recipes and presets, each a dict of names to a `Recipe` or to metadata."""
+
+    recipes: dict
+    presets: dict
+
+
+def choose(family=None, data=None, class_name=None):
+    """The `Choice` of a family, a data set and a class of models; None for all. ValueError where nothing fits."""
+    wanted = {"family": family, "data": data, "class": class_name}
+
+    def fits(facts):
+        return all(value in (None, facts[key]) for key, value in wanted.items())
+
+    found = {name: _kind(recipe.model, recipe.dataset) for name, recipe in recipes.RECIPES.items()}
+    shipped = {name: _kind(facts["class_name"], facts["dataset"]) for name, facts in presets.list_presets().items()}
+    choice = Choice(
+        {name: recipes.get(name) for name, facts in found.items() if fits(facts)},
+        {name: facts for name, facts in presets.list_presets().items() if fits(shipped[name])},
+    )
+    if not any(choice):
+        for key, value in wanted.items():
+            known = sorted({facts[key] for facts in [*found.values(), *shipped.values()]})
+            if value not in (None, *known):
+                raise ValueError(f"--{key} {value!r} is none of {', '.join(known)}.")
+        raise ValueError("no recipe and no preset is of all that was asked for; leave one of the filters out.")
+    return choice
+
+
+def _kind(model, dataset):
+    name = model.split(".")[-1]
+    return {"family": keras_genzoo._MODELS.get(name, _CLASSIFIERS).split(".")[1], "data": dataset, "class": name}
+
+
+def as_json(choice):
+    """str: JSON of all that is known."""
+    trained = [
+        {"name": name, **_kind(r.model, r.dataset), "epochs": r.epochs, "published": [p.facts() for p in r.published]}
+        for name, r in choice.recipes.items()
+    ]
+    shipped = [
+        {
+            **{"name": name, **_kind(facts["class_name"], facts["dataset"]), "parameters": facts["num_parameters"]},
+            **{"megabytes": _megabytes(name), "figures": facts["figures"], "published": facts["published"]},
+        }
+        for name, facts in choice.presets.items()
+    ]
+    return json.dumps({"recipes": trained, "presets": shipped}, indent=2)
+
+
+def short(choice):
     """str: a line for each recipe and each preset, by family."""
-    trained = [(recipe.model, _recipe_row(name, recipe)) for name, recipe in recipes.RECIPES.items()]
-    shipped = [(facts["class_name"], _preset_row(name, facts)) for name, facts in presets.list_presets().items()]
+    trained = [(recipe.model, _recipe_row(name, recipe)) for name, recipe in choice.recipes.items()]
+    shipped = [(facts["class_name"], _preset_row(name, facts)) for name, facts in choice.presets.items()]
     widths = [max(map(len, column)) for column in zip(*(cells for _, cells in trained + shipped), strict=True)]
     lines = ["Recipes, to train by genzoo train NAME:", *_by_family(widths, trained), ""]
     lines += ["Presets, to use by genzoo sample (or translate) NAME, genzoo evaluate NAME and genzoo export NAME."]
@@ -29,26 +83,26 @@ def short():
     return "\n".join([*lines, "", "genzoo list --verbose shows sizes, all figures and published ones."])
 
 
-def verbose():
+def verbose(choice):
     """str: also sizes, all figures of presets, and those to compare recipes with."""
     lines = ["Recipes (genzoo train NAME):"]
-    for name, recipe in recipes.RECIPES.items():
+    for name, recipe in choice.recipes.items():
         aim = f"; to compare with {_short_published(recipe.published[0])}" if recipe.published else ""
         lines.append(f"  {name:24} {recipe.model} on {recipe.dataset}, {recipe.epochs} epochs{aim}")
     lines.append("\nPresets (genzoo sample NAME, genzoo evaluate NAME):")
-    for name, facts in presets.list_presets().items():
+    for name, facts in choice.presets.items():
         lines.append(f"  {name:24} {facts['class_name']}, {facts['num_parameters']:,} parameters, {_size(name)}")
         lines += [f"  {'':24} {figure.label}: {figure.amount.strip()} ({figure.counts})" for figure in _figures(facts)]
     return "\n".join(lines)
 
 
-def markdown():
+def markdown(choice):
     """str: the presets as a table."""
     lines = [
         f"| preset | model | parameters | size | trained on | on the test split ({_DIRECTIONS}) | to compare with |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, facts in presets.list_presets().items():
+    for name, facts in choice.presets.items():
         figure = _main_figure(facts)
         measured = f"{_measure(figure)} ({_LIKELIHOODS.get(figure.name, '')}{figure.counts})"
         lines.append(
@@ -99,4 +153,8 @@ def _short_published(figure):
 
 
 def _size(name):
-    return f"{sum(file.stat().st_size for file in presets.find(name).iterdir()) / 1e6:.1f} MB"
+    return f"{_megabytes(name)} MB"
+
+
+def _megabytes(name):
+    return round(sum(file.stat().st_size for file in presets.find(name).iterdir()) / 1e6, 1)

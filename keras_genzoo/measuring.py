@@ -35,20 +35,20 @@ class Effort(NamedTuple):
         return f"Measured quickly ({spent}); to measure as in the cards of presets: {how}"
 
 
-def effort(model, recipe, dataset, full=False, num_importance_samples=None, num_samples=None):
+def effort(model, recipe, settings, full=False, num_importance_samples=None, num_samples=None):
     """The `Effort` of measuring a model on a data set.
 
     Args:
         model: a `GenerativeModel` or `Classifier`.
         recipe: `Recipe`, whose draws are a full measurement's.
-        dataset: str, name for `data.load`.
+        settings: dict of the run's `dataset`, and of its splits.
         full: bool, as many draws as the recipe says and as many samples as test images, at most 10,000; by default at
             most 100 draws and 1,000 samples.
         num_importance_samples: int, instead of either.
         num_samples: int, instead of either.
     """
     all_draws = (recipe.num_importance_samples or num_importance_samples) if model.log_prob_is_exact is False else None
-    all_samples = min(model_measurements.MOST_IMAGES, data.num_images(dataset, "test"))
+    all_samples = min(model_measurements.MOST_IMAGES, run_data.num_images(recipe, settings, "test"))
     draws, samples = all_draws, num_samples or (all_samples if full else min(_QUICK_SAMPLES, all_samples))
     if all_draws is not None:
         draws = num_importance_samples or (all_draws if full else min(_QUICK_DRAWS, all_draws))
@@ -81,6 +81,8 @@ def on_dataset(model, recipe, dataset, binarize=None):
             options["binarize"] = "stochastic"
         recipe = Recipe(name, dataset, epochs=0, data_options=options, optimizers={}, num_importance_samples=_DRAWS)
     options = {**recipe.data_options, **({"binarize": binarize} if binarize else {})}
+    if data.is_own(dataset):
+        options |= {"image_size": sample.shape[:2], "channels": sample.shape[2]}
     recipe = dataclasses.replace(recipe, dataset=dataset, data_options=options, published=())
     settings = {"dataset": dataset, "batch_size": recipe.batch_size, "seed": 0, "train_split": None}
     test_set = run_data.load_split(recipe, settings, "test")
@@ -120,7 +122,7 @@ def measure(model, recipe, settings, features, effort, report=print):
     if compares:
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
     test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
-    num_images = data.num_images(settings["dataset"], "test")
+    num_images = run_data.num_images(recipe, settings, "test")
     report(f"Evaluating {num_images:,} test images{_with_draws(effort.num_importance_samples)} ...")
     figures = model.measurements(test_set, effort.num_importance_samples)
     figures |= _likelihoods_by_split(model, recipe, settings, effort.num_importance_samples, report)
@@ -161,7 +163,7 @@ def _likelihoods_by_split(model, recipe, settings, num_importance_samples, repor
     figures = {}
     for name in names:
         split = run_data.splits(settings)[name]
-        num_images = min(model_measurements.MOST_IMAGES, data.num_images(settings["dataset"], split))
+        num_images = min(model_measurements.MOST_IMAGES, run_data.num_images(recipe, settings, name))
         batch_size = settings["batch_size"]
         images = run_data.load_split(recipe, settings, name, shuffle=False).unbatch().take(num_images).batch(batch_size)
         images = images.apply(tf.data.experimental.assert_cardinality(-(-num_images // batch_size)))

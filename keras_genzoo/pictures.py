@@ -9,7 +9,9 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_genzoo import files
+from keras_genzoo.data import picture_files
 
+FILMS = (".gif", ".webp")  # formats of films
 _LARGEST_FRAME = (400, 400)  # pixels
 _SMALLEST_TILE = 56  # pixels; smaller images are enlarged so that a person can see them
 _SMOOTH_BELOW = 16  # pixels; blocks as large as those of a smaller image's pixels hide what it shows
@@ -83,25 +85,35 @@ def save_grid(images, path, num_columns=None):
 
 
 def save_film(pictures, path, seconds=6.0):
-    """Writes pictures, one after another, as an animated GIF that runs for ever, atomically.
+    """Writes pictures, one after another, as an animated GIF or WebP that runs for ever, atomically.
 
     Args:
-        pictures: list of paths of PNG files of one size, in order, such as `SampleGrid` writes.
-        path: where to write, a name that ends in `.gif`.
+        pictures: list, in order, of paths of PNG files of one size, such as `SampleGrid` writes, or of pictures as
+            `grid` gives them.
+        path: where to write, a name that ends in `.gif` or `.webp`, which is smaller and keeps all colours.
         seconds: float, how long the film takes; its last picture then stays for two more. Pictures are left out
-            evenly where there would be more than ten a second, and drawn smaller and in fewer colours, for files of a
-            megabyte or two.
+            evenly where there would be more than ten a second, and drawn smaller (of a GIF in fewer colours), for files
+            of a megabyte or two.
     """
-    _check_suffix(path, ".gif")
+    _check_suffix(path, *FILMS)
+    is_gif = Path(path).suffix.lower() == ".gif"
     num_frames = min(len(pictures), max(2, round(10 * seconds)))
-    frames = [Image.open(pictures[round(i)]) for i in np.linspace(0, len(pictures) - 1, num_frames)]
+    frames = [_frame(pictures[round(i)]) for i in np.linspace(0, len(pictures) - 1, num_frames)]
     for i, frame in enumerate(frames):
         frame.thumbnail(_LARGEST_FRAME)
-        frames[i] = frame.quantize(16 if frame.mode == "L" else 128)
+        frames[i] = frame.quantize(16 if frame.mode == "L" else 128) if is_gif else frame.convert("RGB")
     milliseconds = [round(1000 * seconds / num_frames)] * (num_frames - 1) + [2000]
     content = io.BytesIO()
-    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+    kind = "GIF" if is_gif else "WEBP"
+    frames[0].save(content, kind, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
     files.write(path, content.getvalue())
+
+
+def _frame(picture):
+    """A Pillow image, of a path or of an array `(h, w, c)`."""
+    if isinstance(picture, np.ndarray):
+        return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    return Image.open(picture)
 
 
 def scatter(points, side=256):
@@ -127,24 +139,17 @@ def read(paths, image_shape):
     """Picture files as images of one shape: float32 `(n, h, w, c)` in [0, 1].
 
     Args:
-        paths: list of paths of PNG or JPEG files, or of another format that Pillow reads.
-        image_shape: tuple `(height, width, channels)`, 1 or 3 channels; pictures of another size are resized.
+        paths: list of paths of PNG, JPEG or WebP files, or of another format that Pillow reads.
+        image_shape: tuple `(height, width, channels)`, 1 or 3 channels. Of pictures of another shape the middle is
+            taken, as large as these proportions allow, and resized.
 
     Raises:
         ValueError: for a file that is no picture, which it names.
     """
-    height, width, channels = image_shape
-    images = []
-    for path in paths:
-        try:
-            with Image.open(path) as picture:
-                picture = picture.convert("L" if channels == 1 else "RGB").resize((width, height), Image.BICUBIC)
-                images.append(np.asarray(picture, "float32").reshape(image_shape) / 255)
-        except OSError as error:
-            raise ValueError(f"{str(path)!r} cannot be read as a picture: {error}") from error
-    return np.stack(images)
+    *size, channels = image_shape
+    return np.stack([picture_files.decode(path, size, channels) for path in paths]).astype("float32") / 255
 
 
-def _check_suffix(path, suffix):
-    if Path(path).suffix.lower() != suffix:
-        raise ValueError(f"`path` must end in {suffix}, the only format written here; got {str(path)!r}.")
+def _check_suffix(path, *suffixes):
+    if Path(path).suffix.lower() not in suffixes:
+        raise ValueError(f"`path` must end in {' or '.join(suffixes)}, as is written here; got {str(path)!r}.")

@@ -6,18 +6,29 @@ from keras_genzoo import data
 def compile_model(model, recipe, num_steps=1):
     """Compiles a model as its recipe says, for a run of `num_steps` updates."""
     regularizer = {"regularizer": recipe.regularizer.build()} if recipe.regularizer else {}
-    model.compile(**{name: optimizer.build(num_steps) for name, optimizer in recipe.optimizers.items()}, **regularizer)
+    optimizers = {name: optimizer.build(num_steps) for name, optimizer in recipe.optimizers.items()}
+    model.compile(**optimizers, **regularizer, **recipe.compile_options)
 
 
 def load_split(recipe, settings, split, **options):
-    """`"train"`, shuffled, `"validation"` or `"test"`, in order, of the run's data set; all from the run's seed."""
+    """`"train"`, shuffled, `"validation"` or `"test"`, in order, of the run's data set; all from the run's seed.
+
+    Images are as they are: `augment` of the recipe is for training alone, which asks for it.
+    """
+    recipe_options = {name: value for name, value in recipe.data_options.items() if name != "augment"}
     return data.load(
         settings["dataset"],
         splits(settings)[split],
         batch_size=settings["batch_size"],
         seed=settings["seed"],
-        **{"shuffle": split == "train", **recipe.data_options, **options},
+        **{"shuffle": split == "train", **recipe_options, **options},
     )
+
+
+def num_images(recipe, settings, split):
+    """int: images of `"train"`, `"validation"` or `"test"` of the run's data set."""
+    options = {name: recipe.data_options[name] for name in ("source", "skip_broken") if name in recipe.data_options}
+    return data.num_images(settings["dataset"], splits(settings)[split], **options)
 
 
 def splits(settings):
@@ -29,9 +40,9 @@ def splits(settings):
     }
 
 
-def sizes(settings):
+def sizes(recipe, settings):
     """dict of the same uses to the split and the number of its images."""
-    return {use: (split, data.num_images(settings["dataset"], split)) for use, split in splits(settings).items()}
+    return {use: (split, num_images(recipe, settings, use)) for use, split in splits(settings).items()}
 
 
 def first_examples(recipe, settings, split, num_examples=64):

@@ -17,8 +17,12 @@ import shutil
 from pathlib import Path
 
 from keras_genzoo import presets
+from keras_genzoo.recipes.settings import text_of
 
 PRESET, SETTINGS, BACKUP, HISTORY = "preset", "run.json", "backup", "history.csv"
+_FREE = ("epochs", "early_stopping", "log")  # settings that a run may go on with changed
+# What runs from before there were such settings did.
+_OF_OLD_RUNS = {"set": {}, "init": None, "evaluate_every": 0, "early_stopping": None, "keep": "last", "log": []}
 
 
 def default(recipe_name):
@@ -37,7 +41,7 @@ def resolve(preset_or_run):
     run = Path(preset_or_run)
     if (run / SETTINGS).is_file():
         if not (run / PRESET).is_dir():
-            command = train_command(_read_settings(run)["recipe"], run, "--resume")
+            command = train_command(read_settings(run)["recipe"], run, "--resume")
             raise ValueError(f"the run in {str(run)!r} is not finished; to go on: {command}")
         return run / PRESET
     return presets.find(preset_or_run)
@@ -52,10 +56,10 @@ def settings(recipe_name, recipe, output, overrides, resume, overwrite):
         output: path of the folder.
         overrides: see `runs.train`; so are resume, overwrite and what is raised.
     """
-    given = {key: value for key, value in overrides.items() if value is not None}
+    given = {key: value for key, value in overrides.items() if value not in (None, {}, [])}
     holds_run = (output / SETTINGS).is_file()
     if holds_run and not overwrite:
-        old = _read_settings(output)
+        old = read_settings(output)
         resume_command = train_command(old["recipe"], output, "--resume")
     if holds_run and resume:
         if old["recipe"] != recipe_name:
@@ -63,15 +67,16 @@ def settings(recipe_name, recipe, output, overrides, resume, overwrite):
                 f"the run in {str(output)!r} is one of recipe {old['recipe']}, not of {recipe_name}; to go on with it: "
                 f"{resume_command}"
             )
-        changed = [key for key in given if key != "epochs" and given[key] != old[key]]
+        old = {**_OF_OLD_RUNS, **old}
+        changed = [key for key in given if key not in _FREE and given[key] != old[key]]
         if changed:
-            begun = ", ".join(f"{_option(key)} {old[key]}" for key in changed)
-            asked = ", ".join(f"{_option(key)} {given[key]}" for key in changed)
+            begun, asked = (shlex.join(_words(values, changed)) for values in (old, given))
+            begun = begun or "no --set"
             raise ValueError(
                 f"the run in {str(output)!r} was begun with {begun} and cannot go on with {asked}; to go on as it was "
                 f"begun: {resume_command}"
             )
-        return {**old, **given}
+        return {**old, **given}  # the splits, too, that it was begun with
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         if not holds_run:
             raise FileExistsError(f"output {str(output)!r} holds other files; choose another with --output.")
@@ -89,11 +94,12 @@ def settings(recipe_name, recipe, output, overrides, resume, overwrite):
 
 def options(settings, recipe):
     """The options of `genzoo train` that give such settings, a list of words."""
-    changed = {key: value for key, value in defaults(settings["recipe"], recipe).items() if settings[key] != value}
-    return [word for key in changed for word in (_option(key), str(settings[key]))]
+    usual, settings = defaults(settings["recipe"], recipe), {**_OF_OLD_RUNS, **settings}
+    return _words(settings, [key for key, value in usual.items() if settings[key] != value])
 
 
-def _read_settings(output):
+def read_settings(output):
+    """What run.json of a run holds."""
     try:
         return json.loads((output / SETTINGS).read_text())
     except ValueError as error:
@@ -103,8 +109,17 @@ def _read_settings(output):
         ) from None
 
 
-def _option(setting):
-    return f"--{setting.replace('_', '-')}"
+def _words(settings, keys):
+    """The words of a command line that give these settings."""
+    words = []
+    for key in keys:
+        if key == "set":
+            words += [word for name, value in settings["set"].items() for word in ("--set", f"{name}={text_of(value)}")]
+        elif key == "log":
+            words += [word for name in settings["log"] for word in ("--log", name)]
+        else:
+            words += [f"--{key.replace('_', '-')}", str(settings[key])]
+    return words
 
 
 def is_finished(output, num_epochs):
@@ -115,9 +130,12 @@ def is_finished(output, num_epochs):
 
 def has_backed_up(output):
     """Whether a run must have written a backup: with its first epoch, before the second is in the history."""
-    history = output / HISTORY
-    num_epochs = len(history.read_text().splitlines()) - 1 if history.is_file() else 0
-    return num_epochs > 1 or (output / PRESET).is_dir()
+    return num_epochs(output / HISTORY) > 1 or (output / PRESET).is_dir()
+
+
+def num_epochs(history):
+    """int: the epochs in a history file, 0 where there is none."""
+    return len(history.read_text().splitlines()) - 1 if history.is_file() else 0
 
 
 def delete(output):
@@ -135,4 +153,10 @@ def defaults(recipe_name, recipe):
         "batch_size": recipe.batch_size,
         "precision": "float32",
         "seed": 0,
+        "set": {},  # what else was changed in the recipe, see recipes.settings
+        "init": None,
+        "evaluate_every": None,
+        "early_stopping": None,
+        "keep": "best",
+        "log": [],
     }

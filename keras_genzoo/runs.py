@@ -3,33 +3,28 @@
 What a run leaves in its folder, `run_folder` says.
 """
 
-import csv
+import difflib
 import json
 import operator
-import os
-import shlex
-import shutil
-import tempfile
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 import keras_genzoo
 from keras_genzoo import (
     backup,
     callbacks,
-    cards,
     data,
-    evaluation,
     files,
-    measuring,
-    pictures,
+    logs,
+    outcome,
     presets,
     recipes,
     run_data,
     run_folder,
+    watching,
 )
+from keras_genzoo.recipes.settings import check_arguments
 
 
 def train(recipe_name, output, overrides, resume=False, overwrite=False, report=print, full=False):
@@ -38,8 +33,8 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     Args:
         recipe_name: str.
         output: folder.
-        overrides: dict of settings to use instead of the recipe's: `dataset`, `epochs`, `batch_size`,
-            `precision`, `seed`; None leaves one as it is.
+        overrides: dict of settings to use instead of the recipe's, by the names of `run_folder.defaults`; None leaves
+            one as it is.
         resume: bool, go on with the run in `output` after its last finished epoch, as if it had never stopped.
         overwrite: bool, delete the run in `output` first.
         report: function that shows a line to the user.
@@ -51,9 +46,10 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         FileNotFoundError: if `output` holds no run to resume.
         FileExistsError: if `output` holds a run (and neither resume nor overwrite is asked for) or other files.
     """
-    recipe = recipes.get(recipe_name)
     output = Path(output)
-    settings = run_folder.settings(recipe_name, recipe, output, overrides, resume, overwrite)
+    settings = run_folder.settings(recipe_name, recipes.get(recipe_name), output, overrides, resume, overwrite)
+    recipe = recipes.of_run(settings)
+    _check(recipe)
     if not resume:
         splits = data.splits(settings["dataset"], recipe.validation_percent)
         settings |= {"train_split": splits["train"], "validation_split": splits["validation"]}
@@ -62,18 +58,27 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         return
     keras.utils.set_random_seed(settings["seed"])
     keras.config.set_dtype_policy(settings["precision"])
-    train_set = run_data.load_split(recipe, settings, "train")
-    model = _build(recipe, train_set)
+    run_data.sizes(recipe, settings)  # a split without an image must not wait for the measuring
+    augment = {"augment": recipe.data_options["augment"]} if "augment" in recipe.data_options else {}
+    train_set = run_data.load_split(recipe, settings, "train", **augment)
+    model = _build(recipe, settings, train_set)
+    for name in recipe.optimizers:
+        if name not in model.optimizer_names:
+            raise ValueError(
+                f"setting {f'{name}.learning_rate'!r} is of no optimiser of {recipe.model}, which has "
+                f"{', '.join(model.optimizer_names) or 'none'}."
+            )
     steps = int(train_set.cardinality())
     num_steps = settings["epochs"] * steps
     run_data.compile_model(model, recipe, num_steps)
 
     starts_from_data = not model.is_initialized  # a pass more than there are epochs
-    history = output / run_folder.HISTORY
-    backups = backup.Backup(output / run_folder.BACKUP, history)
+    history, monitor = output / run_folder.HISTORY, watching.monitor_of(model)
+    backups = backup.Backup(output / run_folder.BACKUP, history, monitor if settings["keep"] == "best" else None)
     finished = backups.restore(model, report) if resume else 0
     if resume and not finished and run_folder.has_backed_up(output):
-        anew = run_folder.train_command(recipe_name, output, "--overwrite", *run_folder.options(settings, recipe))
+        options = run_folder.options(settings, recipes.get(recipe_name))
+        anew = run_folder.train_command(recipe_name, output, "--overwrite", *options)
         model_is = f"; its model is in {run_folder.PRESET}/" if (output / run_folder.PRESET).is_dir() else ""
         raise ValueError(
             f"the run in {str(output)!r} has no backup left in {run_folder.BACKUP}/ to go on from{model_is}. To train "
@@ -90,130 +95,112 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
         model.initialize(train_set)
     for _ in range(finished + (starts_from_data and finished > 0)):
         iter(train_set)  # each pass has its own order and bits; a pass begun and dropped costs nothing
-    model.fit(
-        train_set.repeat(),  # Keras alone would start two passes an epoch, and a resumed run could not keep count
-        steps_per_epoch=steps,
-        epochs=settings["epochs"],
-        initial_epoch=finished,
-        validation_data=run_data.with_fixed_bits(run_data.load_split(recipe, settings, "validation"), recipe),
-        callbacks=[
-            *_pictures(model, recipe, settings, output / "pictures"),
-            callbacks.TimedCSVLogger(history, append=finished > 0),
-            backups,
-        ],
+    validation_set = run_data.with_fixed_bits(run_data.load_split(recipe, settings, "validation"), recipe)
+    stopping = []
+    if settings["early_stopping"]:
+        stopping = [watching.EarlyStopping(monitor, settings["early_stopping"], history, report)]
+    stopped = None
+    try:
+        if not (finished and stopping and stopping[0].has_run_out()):
+            model.fit(
+                train_set.repeat(),  # Keras alone would start two passes an epoch, and no resumed run could keep count
+                steps_per_epoch=steps,
+                epochs=settings["epochs"],
+                initial_epoch=finished,
+                validation_data=validation_set,
+                callbacks=[
+                    watching.StopWhereNotFinite(),
+                    *_watch(model, settings, validation_set, report),
+                    *_pictures(model, recipe, settings, output),
+                    *logs.callbacks(settings, output),
+                    callbacks.TimedCSVLogger(history, append=finished > 0),
+                    backups,
+                    *stopping,
+                ],
+            )
+    except watching.NotFinite as error:
+        stopped = str(error)
+        report(f"\n{_not_finite(stopped)} Going back to the last finished epoch.")
+        if not backups.restore(model, report):
+            raise ValueError(f"{_not_finite(stopped)} No epoch was finished, so that there is no model.") from error
+    kept = _keep(model, backups, monitor, settings, history, report)
+    outcome.finish(model, recipe, {**settings, "kept_epoch": kept, "stopped": stopped}, output, report, full)
+
+
+def _not_finite(what):
+    return f"Training stopped: {what}. What helps: a lower learning rate, as in --set optimizer.learning_rate=1e-4."
+
+
+def _keep(model, backups, monitor, settings, history, report):
+    """Brings a model to the epoch that is to be kept, and returns which."""
+    last = run_folder.num_epochs(history)
+    best = monitor.best_epoch(history) if settings["keep"] == "best" else None
+    if best in (None, last) or not backups.load_epoch(model, best):
+        return last
+    value = monitor.value(history, best)
+    report(
+        f"\nKeeping epoch {best} of {last}, the best by {monitor.column}, {value:.4g} (--keep last for the last one)."
     )
-    _finish(model, recipe, settings, output, report, full)
+    return best
 
 
-def _pictures(model, recipe, settings, folder):
+def _watch(model, settings, validation_set, report):
+    """The callback that measures on the way, a list of one or none."""
+    interval = settings["evaluate_every"]
+    interval = watching.default_interval(model, settings["epochs"]) if interval is None else interval
+    return [watching.Watch(validation_set, settings["dataset"], interval, report)] if interval else []
+
+
+def _pictures(model, recipe, settings, output):
     """The callback that draws what a model draws, a list of one or none."""
+    folder, log_dir = output / "pictures", logs.picture_folder(settings, output)
     if "sample" in model.verbs:
-        return [callbacks.SampleGrid(folder)]
+        return [callbacks.SampleGrid(folder, log_dir=log_dir)]
     if "translate" in model.verbs:
-        return [callbacks.TranslationGrid(folder, run_data.first_examples(recipe, settings, "validation"))]
+        examples = run_data.first_examples(recipe, settings, "validation")
+        return [callbacks.TranslationGrid(folder, examples, log_dir=log_dir)]
     return []
 
 
-def _drawn(model, recipe, settings):
-    """What a finished model draws: samples, or translations of the first test examples."""
-    if "translate" in model.verbs:
-        return callbacks.translation_grid(model, run_data.first_examples(recipe, settings, "test"), seed=0)
-    return callbacks.sample_grid(model, seed=0)
+def _model_class(recipe):
+    try:
+        return operator.attrgetter(recipe.model)(keras_genzoo)
+    except AttributeError:
+        near = difflib.get_close_matches(recipe.model, keras_genzoo._MODELS)
+        hint = f"nearest names: {', '.join(near)}" if near else f"they are {', '.join(keras_genzoo._MODELS)}"
+        raise ValueError(
+            f"setting 'model.class' must name a model of keras_genzoo; got {recipe.model!r}; {hint}."
+        ) from None
 
 
-def _build(recipe, dataset):
-    model_class = operator.attrgetter(recipe.model)(keras_genzoo)
-    return model_class(**model_class.arguments_from(dataset), **recipe.arguments)
+def _check(recipe):
+    """What a recipe says of classes, which can be known once these are imported."""
+    model_class = _model_class(recipe)
+    check_arguments("model", model_class, recipe.arguments)
+    for name, optimizer in recipe.optimizers.items():
+        if not isinstance(getattr(keras.optimizers, optimizer.name, None), type):
+            raise ValueError(f"setting '{name}.class' must name a class of keras.optimizers; got {optimizer.name!r}.")
+        check_arguments(name, getattr(keras.optimizers, optimizer.name), optimizer.arguments)
+    check_arguments("compile", model_class, recipe.compile_options, "compile")
 
 
-def _finish(model, recipe, settings, output, report, full):
-    shipped, features = presets.list_presets(), evaluation.default_features(settings["dataset"])
-    with tempfile.TemporaryDirectory(dir=output) as scratch:
-        # What is measured, drawn and exported is what `from_preset` gives, of weights rounded as in the preset; a model
-        # trained in half precision runs in float32 again.
-        presets.save(model, Path(scratch) / "model")
-        loaded = presets.load(Path(scratch) / "model", keras.Model, dtype="float32")
-    run_data.compile_model(loaded, recipe)
-    effort = measuring.effort(loaded, recipe, settings["dataset"], full)
-    figures = measuring.measure(loaded, recipe, settings, features if features in shipped else None, effort, report)
-    if "reconstruct" in model.verbs:
-        batch = run_data.first_examples(recipe, settings, "test")
-        pictures.save_grid(callbacks.reconstruction_grid(loaded, batch), output / "reconstructions.png")
-    draws, version = bool(model.verbs), ""
-    if draws:
-        pictures.save_grid(_drawn(loaded, recipe, settings), output / "samples.png")
-        pictures.save_film(sorted((output / "pictures").glob("*.png")), output / "training.gif")
-        report("Writing the SavedModel ...")
-        version = Path(loaded.export(output / "saved_model")).name
-    with files.replaced_folder(output / run_folder.PRESET) as preset:
-        presets.save(loaded, preset, **_facts(loaded, recipe, settings, output, figures, effort))
-        metadata = json.loads((preset / presets.METADATA).read_text())
-        (preset / "README.md").write_text(cards.card(output.resolve().name, metadata))
-        if draws:
-            shutil.copy(output / "samples.png", preset)
-    report(f"\n{recipe.model} trained by recipe {settings['recipe']} on {settings['dataset']}")
-    report(measuring.format_measurements(figures, recipe.published))
-    evaluate = shlex.join(["genzoo", "evaluate", str(output)])
-    if not effort.is_full:
-        report(effort.quick_note(f"{evaluate} --full"))
-    if draws and features not in shipped:
-        report(f"{evaluate} measures the samples too, in features of {features}, which it downloads.")
-    meaning = {
-        "samples.png": "what the model draws",
-        "training.gif": "the samples of each epoch, one after another, as a film",
-        "reconstructions.png": "rows of test images, each above the row of their reconstructions",
-        "history.csv": "the metrics of each epoch",
-        "pictures/": "samples after each epoch, from the same noise",
-        "preset/": f"the model, with a card; keras_genzoo.{recipe.model}.from_preset({str(output / 'preset')!r})",
-        f"saved_model/{version}/": "the model for TensorFlow Serving and tf.saved_model.load",
-        "backup/": f"what --resume --epochs N goes on from; may be deleted ({_megabytes(output / run_folder.BACKUP)})",
-    }
-    report(f"\nIn {output}:")
-    for name, what in meaning.items():
-        if (output / name).exists():
-            report(f"  {name:20} {what}")
-    if draws:
-        verb = model.verbs[0]
-        report(f"\nNext: genzoo {verb} {shlex.quote(str(output))} --num-samples 64 --seed 1 --output more.png")
-
-
-def _facts(model, recipe, settings, output, figures, effort):
-    """What the metadata of a run's preset say of it, beside what those of every preset do."""
-    with (output / "history.csv").open() as file:
-        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
-    return {
-        "description": recipe.description,
-        "command": shlex.join(["genzoo", "train", settings["recipe"], *run_folder.options(settings, recipe)]),
-        **settings,
-        "chosen_on": recipe.chosen_on,
-        "data": cards.data_text(
-            settings["dataset"],
-            recipe.data_options,
-            {
-                name: (split, data.num_images(settings["dataset"], split))
-                for name, split in run_data.splits(settings).items()
-            },
-        ),
-        "image_shape": model.batch_domains[0].shape,
-        "num_classes": model.num_classes,
-        "seconds": round(seconds),
-        "hardware": _hardware(),
-        "measured": "fully" if effort.is_full else "quickly",
-        "figures": {name: figure.facts() for name, figure in figures.items()},
-        "published": [figure.facts() for figure in recipe.published],
-        "limits": recipe.limits,
-        "licence": "Apache 2.0",
-    }
-
-
-def _megabytes(folder):
-    return f"{sum(path.stat().st_size for path in folder.glob('*')) / 1e6:.1f} MB"
-
-
-def _hardware():
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        # Those this process may use; macOS and Windows do not say.
-        n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return f"{n} CPU core{'s' if n > 1 else ''}"
-    return f"{len(gpus)} x {tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'GPU')}"
+def _build(recipe, settings, dataset):
+    """The model: new, or that of a preset or run to go on from."""
+    model_class = _model_class(recipe)
+    arguments = model_class.arguments_from(dataset)
+    if settings["init"] is None:
+        return model_class(**arguments, **recipe.arguments)
+    folder = run_folder.resolve(settings["init"])
+    model = presets.load(folder, model_class)
+    config = model.get_config()
+    for name, value in {**arguments, **recipe.arguments}.items():
+        if name in arguments or f"model.{name}" in settings["set"]:
+            given, own = (list(v) if isinstance(v, (tuple, list)) else v for v in (value, config[name]))
+            if given != own:
+                what = "the data give" if name in arguments else "--set asks for"
+                remedy = "see --image-size, --channels and --labels" if name in arguments else "leave that out"
+                raise ValueError(
+                    f"--init {settings['init']} is a {model_class.__name__} with {name}={own}, but {what} {name}="
+                    f"{given}; {remedy}."
+                )
+    return model

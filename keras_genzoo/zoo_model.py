@@ -28,7 +28,7 @@ class ZooModel(ChecksData, Steps, keras.Model):
     """
 
     metric_names = ("loss",)  # what `train_step` and `test_step` report, each the mean over examples
-    progress = ("loss", "min")  # the metric that says whether it learns, and which way: `monitor` of Keras's callbacks
+    progress = ("loss", "min")  # the metric that says how good it is, and which way; None where none does
     optimizer_names = ("optimizer",)  # arguments of `compile`, and attributes; none for a model that needs none
     refused_arguments = ("loss", "loss_weights", "metrics", "weighted_metrics")  # of Keras's `compile`
     verbs = ()  # what it can do for its users, the names of its signatures and methods
@@ -63,6 +63,10 @@ class ZooModel(ChecksData, Steps, keras.Model):
 
     def end_epoch(self):
         """What comes after the last batch of each epoch of `fit`, and before it is validated: an M step, a schedule."""
+
+    def alarm(self, logs):
+        """str: what the metrics of an epoch say that its user should know, such as that a game is lost, or ""."""
+        return ""
 
     def unpack(self, data):
         """Splits a batch in what is modelled and what that is conditioned on, each checked and converted.

@@ -33,6 +33,7 @@ class Classifier(ZooModel):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
+    progress = ("accuracy", "max")
     metric_names, refused_arguments = (), ()  # its objective and metrics are Keras's, of `compile`
     objectives = (Objective("accuracy", "share", "images whose class has the largest score", ("accuracy",)),)
 

@@ -3,12 +3,13 @@
 A recipe is data. `genzoo train NAME` (keras_genzoo/runs.py) makes a run of it. Nothing here imports TensorFlow.
 """
 
+import dataclasses
 import difflib
 
-from keras_genzoo.recipes import adversarial, autoencoders, autoregressive, classifiers, mixtures, translation
+from keras_genzoo.recipes import adversarial, autoencoders, autoregressive, classifiers, mixtures, settings, translation
 from keras_genzoo.recipes.recipe import Optimizer, Published, Recipe, Regularizer
 
-__all__ = ["RECIPES", "Optimizer", "Published", "Recipe", "Regularizer", "get"]
+__all__ = ["RECIPES", "Optimizer", "Published", "Recipe", "Regularizer", "get", "of_run", "settings"]
 
 RECIPES = {
     name: recipe
@@ -24,3 +25,17 @@ def get(name):
         hint = f"Nearest names: {', '.join(near)}." if near else "`genzoo list` shows them all."
         raise ValueError(f"unknown recipe {name!r}. {hint}")
     return RECIPES[name]
+
+
+def of_run(facts):
+    """The recipe of a run, or of the preset that it left: the one it names, with the settings that were changed.
+
+    Args:
+        facts: dict, what run.json or metadata.json hold.
+    """
+    named = get(facts["recipe"])
+    recipe = settings.apply(named, facts.get("set", {}))
+    if (recipe.model, facts["dataset"]) == (named.model, named.dataset):
+        return recipe
+    # What was found out of other models and data is not said of these.
+    return dataclasses.replace(recipe, published=(), limits="", description="", chosen_on="validation")

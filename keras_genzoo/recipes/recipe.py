@@ -104,6 +104,7 @@ class Recipe:
         data_options: further arguments of `data.load`; `labels=True` makes the model conditional.
         optimizers: argument of `compile` -> `Optimizer`.
         regularizer: of a discriminator; by default the model's.
+        compile_options: further arguments of `compile`.
         epochs: int.
         validation_percent: int, of the training split, held out to make choices by; see `data.splits`.
         chosen_on: `"validation"`, or `"test"` where epochs and settings were chosen by the test split, which the card
@@ -126,6 +127,7 @@ class Recipe:
     data_options: dict[str, Any] = field(default_factory=dict)
     optimizers: dict[str, Optimizer] = field(default_factory=lambda: {"optimizer": Optimizer()})
     regularizer: Regularizer | None = None
+    compile_options: dict[str, Any] = field(default_factory=dict)
     num_importance_samples: int | None = None
     published: tuple[Published, ...] = ()
     description: str = ""

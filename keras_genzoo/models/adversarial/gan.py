@@ -19,7 +19,7 @@ from keras import layers
 
 from keras_genzoo import averages, checks, distributions, domains, networks, serving
 from keras_genzoo.graph_method import graph_method
-from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, path_weights
+from keras_genzoo.latent_variable_model import LatentVariableModel, check_ends, great_circle, path_weights
 from keras_genzoo.models.adversarial.players import Players
 from keras_genzoo.networks import Builder
 
@@ -234,7 +234,7 @@ class GAN(Players, LatentVariableModel):
         check_ends(start, end)
         start, end = start[:, None], end[:, None]  # (n, 1, latent_dim)
         if method == "spherical":
-            return self.decode_paths(_great_circle(start, end, t), labels)
+            return self.decode_paths(great_circle(start, end, t), labels)
         return self.decode_paths(start * (1 - t) + end * t, labels)
 
     def latent_arithmetic(self, a, minus, plus):
@@ -264,12 +264,3 @@ class GAN(Players, LatentVariableModel):
 
         inputs, score = {**self.sample_input(), **self.condition_input()}, {"score": domains.Vectors((), "score")}
         return {**super().signatures(), "discriminate": serving.Signature(discriminate, inputs, score)}
-
-
-def _great_circle(start, end, t):
-    """From start to end `(n, 1, d)` along the great circle, their lengths blended: `(n, num_steps, d)`."""
-    directions = tf.math.l2_normalize(start, axis=-1), tf.math.l2_normalize(end, axis=-1)
-    angle = tf.acos(tf.clip_by_value(tf.reduce_sum(directions[0] * directions[1], axis=-1, keepdims=True), -1.0, 1.0))
-    by_angle = tf.sin((1 - t) * angle) / tf.sin(angle), tf.sin(t * angle) / tf.sin(angle)
-    near = tf.sin(angle) < 1e-4  # (anti)parallel: the circle is not defined, the line is
-    return tf.where(near, 1 - t, by_angle[0]) * start + tf.where(near, t, by_angle[1]) * end

@@ -33,6 +33,10 @@ class Game:
         """The scores as they are reported: by default as they are."""
         return scores
 
+    def is_won(self, real_verdict, fake_verdict):
+        """Whether mean verdicts say that the discriminator tells every image, and the generator gets no gradient."""
+        return False
+
     def get_config(self):
         return {}
 
@@ -64,6 +68,9 @@ class _Classification(Game):
     def verdict(self, scores):
         """D, a probability."""
         return tf.sigmoid(scores)
+
+    def is_won(self, real_verdict, fake_verdict):
+        return real_verdict > 0.99 and fake_verdict < 0.01
 
     def get_config(self):
         return {"label_smoothing": self.label_smoothing}

@@ -24,7 +24,12 @@ class Players:
     metric_names = ("generator_loss", "discriminator_loss", "real_score", "fake_score")
     game_weight = 1.0  # of the game in a discriminator's loss
     discriminators = ("discriminator",)  # the players that a regulariser is for
-    progress = ("generator_loss", "min")  # of a game neither loss says how good it is: they tell that it goes on
+    progress = None  # of a game neither loss says how good it is
+
+    def alarm(self, logs):
+        if self.game.is_won(logs.get("val_real_score", 0.0), logs.get("val_fake_score", 0.0)):
+            return "the discriminator tells every generated image from real ones, so that the generator learns nothing"
+        return ""
 
     def players(self):
         """dict, name of each player to the list of its networks; those that train last come first."""
