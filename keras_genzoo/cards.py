@@ -3,6 +3,8 @@
 Nothing here imports TensorFlow.
 """
 
+import json
+
 from keras_genzoo import recipes
 from keras_genzoo.measurement import Measurement, directions
 from keras_genzoo.recipes.recipe import Published
@@ -30,6 +32,8 @@ _SOURCES = {  # what sources a translation task makes of images, as a clause
     "masked": "; sources are the images with a random box hidden",
     "noisy": "; sources are the images under noise",
     "inverted": "; sources are the images inverted",
+    "paired": "; sources are pictures that belong to them",
+    "unpaired": "; sources are pictures that do not belong to them",
     None: "",
 }
 
@@ -45,7 +49,11 @@ def data_text(dataset, options, splits):
     """
     parts = [f"{n:,} images {_PURPOSES[purpose]} (`{split}`)" for purpose, (split, n) in splits.items()]
     made = BITS[options.get("binarize")] + _SOURCES[options.get("source")]
-    return f"{_DATA.get(dataset, f'TFDS `{dataset}`')}: {', '.join(parts)}{made}"
+    size, channels = options.get("image_size"), options.get("channels")
+    made += f"; resized to {size if isinstance(size, int) else 'x'.join(map(str, size))} pixels" if size else ""
+    made += f"; {'grey levels' if channels == 1 else 'colours'}" if channels else ""
+    unnamed = f"`{dataset}`, pictures of the author's own" if "/" in dataset or "." in dataset else f"TFDS `{dataset}`"
+    return f"{_DATA.get(dataset, unnamed)}: {', '.join(parts)}{made}"
 
 
 def card(name, facts):
@@ -70,7 +78,7 @@ def card(name, facts):
         _table(
             ("model", f"`{facts['class_name']}`, {facts['num_parameters']:,} parameters"),
             ("data", facts["data"]),
-            ("made by", f"`{facts['command']}`: {facts['epochs']} epochs, {facts['batch_size']} images a batch"),
+            ("made by", f"`{facts['command']}`: {_epochs(facts)}, {facts['batch_size']} images a batch"),
             ("wall time", f"{_duration(facts['seconds'])} on {facts['hardware']}"),
             ("licence of the weights", facts["licence"]),
         ),
@@ -84,6 +92,12 @@ def card(name, facts):
         facts["limits"] and f"## Limits\n\n{facts['limits']}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _epochs(facts):
+    kept, stopped = facts.get("kept_epoch", facts["epochs"]), facts.get("stopped")
+    text = f"{facts['epochs']} epochs" if kept == facts["epochs"] else f"epoch {kept} of {facts['epochs']}"
+    return text + (f" (stopped: {stopped})" if stopped else "")
 
 
 def _measured(name, facts):
@@ -121,11 +135,13 @@ def _usage(name, facts):
             f'gz.evaluation.frechet_distance(real, generated, features="{name}")'
         )
     if facts.get("verbs", ["sample"])[0] == "translate":
-        source = recipes.get(facts["recipe"]).data_options["source"]
+        options = recipes.of_run(facts).data_options
+        named = {key: options[key] for key in ("source", "image_size", "channels") if key in options}
+        given = ", ".join(f"{key}={json.dumps(value)}" for key, value in named.items())
         return (
             "import keras_genzoo as gz\n\n"
             f'model = gz.{facts["class_name"]}.from_preset("{name}")\n'
-            f'_, sources = next(iter(gz.data.load("{facts["dataset"]}", "test", source="{source}")))\n'
+            f'_, sources = next(iter(gz.data.load("{facts["dataset"]}", "test", {given})))\n'
             f"images = model.translate(sources, seed=0)  # float32 (n, {shape}) in [0, 1]"
         )
     k = facts["num_classes"]

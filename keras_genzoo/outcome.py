@@ -83,7 +83,7 @@ def _facts(model, recipe, settings, output, figures, effort):
     with (output / "history.csv").open() as file:
         seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     return {
-        "description": recipe.description,
+        "description": recipe.description or f"`{recipe.model}` by recipe `{settings['recipe']}`, on other data.",
         "command": shlex.join(["genzoo", "train", settings["recipe"], *_options(settings)]),
         **settings,
         "chosen_on": recipe.chosen_on,
