@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_genzoo as gz
-from keras_genzoo import backup, cards, measuring, recipes, run_data, runs
+from keras_genzoo import backup, cards, measuring, outcome, recipes, run_data, runs
 from keras_genzoo.evaluation import log_likelihood
 
 pytestmark = pytest.mark.xdist_group("runs")  # one for all
@@ -49,7 +49,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(recipes.RECIPES, "gan_test", recipe)
     trained = {}
-    monkeypatch.setattr(runs, "_finish", lambda model, recipe, settings, output, *_: trained.update({output: model}))
+    monkeypatch.setattr(outcome, "finish", lambda model, recipe, settings, output, *_: trained.update({output: model}))
     compile_model = run_data.compile_model
 
     def compile_eagerly(model, recipe, num_steps):
@@ -125,7 +125,7 @@ def test_metadata_and_card_say_what_was_held_out(run):
 
 
 def likelihoods(model, recipe, settings, num_importance_samples=None):
-    effort = measuring.effort(model, recipe, "digits", True, num_importance_samples)
+    effort = measuring.effort(model, recipe, {"dataset": "digits"}, True, num_importance_samples)
     return measuring.measure(model, recipe, settings, None, effort)
 
 
@@ -145,16 +145,18 @@ def likelihoods(model, recipe, settings, num_importance_samples=None):
 def test_effort(model, full, given, expected):
     recipe = recipes.Recipe(model, "digits", 1, num_importance_samples=5000 if model == "VAE" else None)
     model = gz.VAE((8, 8, 1), 2) if model == "VAE" else gz.PixelCNN((8, 8, 1), num_filters=4, num_residual_blocks=1)
-    assert measuring.effort(model, recipe, "digits", full, **given) == expected
+    assert measuring.effort(model, recipe, {"dataset": "digits"}, full, **given) == expected
 
 
 def test_quick_effort_on_a_larger_set(monkeypatch):
-    monkeypatch.setattr(measuring.data, "num_images", lambda name, split: 60_000)
+    monkeypatch.setattr(run_data, "num_images", lambda recipe, settings, split: 60_000)
     vae = gz.VAE((8, 8, 1), 2)
-    draws = [measuring.effort(vae, recipes.Recipe("VAE", "mnist", 1), "mnist", False, n)[0] for n in (None, 7)]
+    draws = [
+        measuring.effort(vae, recipes.Recipe("VAE", "mnist", 1), {"dataset": "mnist"}, False, n)[0] for n in (None, 7)
+    ]
     assert draws == [None, 7]  # a recipe without a bound leaves it out unless it is asked for
     recipe = recipes.Recipe("VAE", "mnist", 1, num_importance_samples=5000)
-    quick, full = (measuring.effort(vae, recipe, "mnist", full) for full in (False, True))
+    quick, full = (measuring.effort(vae, recipe, {"dataset": "mnist"}, full) for full in (False, True))
     assert (quick, full) == ((100, 1000, False), (5000, 10_000, True))
     assert quick.quick_note("so") == (
         "Measured quickly (100 draws of the likelihood bound, 1,000 samples); to measure as in the cards of presets: so"

@@ -103,7 +103,7 @@ def _of_data(image_size, channels, labels, skip_broken, augment):
 def _words(context):
     """The words of this command, but for those that say whether to go on with a run."""
     words = [context.params["recipe"]]
-    for parameter in context.command.params:
+    for parameter in sorted(context.command.params, key=lambda parameter: parameter.name != "output"):
         value = context.params.get(parameter.name)
         if not isinstance(parameter, click.Option) or parameter.name in ("resume", "overwrite"):
             continue

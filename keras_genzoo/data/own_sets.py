@@ -32,8 +32,7 @@ class OwnSet:
 
     def chosen(self, split):
         """Positions of the images of a split, `"all"` or said as TFDS has it; ValueError where there are none."""
-        everything = {**self.positions, "all": np.sort(np.concatenate(list(self.positions.values())))}
-        chosen = named_sets.sliced(self.name, split, everything)
+        chosen = named_sets.sliced(self.name, "+".join(_SPLITS) if split == "all" else split, self.positions)
         if not len(chosen):
             counts = ", ".join(f"{len(positions)} in {name!r}" for name, positions in self.positions.items())
             raise ValueError(

@@ -118,9 +118,9 @@ def write(name, recipe, of_run):
     """The TOML text of all settings of a recipe; `of_run` are those that the recipe does not hold."""
     tables = {}
     for key, value in {**flat(recipe), **of_run}.items():
-        if value is not None:
-            table, setting = key.split(".", 1)
-            tables.setdefault(table, []).append(f"{setting} = {text_of(value)}")
+        table, setting = key.split(".", 1)
+        if value is not None or table == "model":  # whose None may be another than the default
+            tables.setdefault(table, []).append(f"{setting} = {text_of('null' if value is None else value)}")
     return "\n".join([f"recipe = {text_of(name)}", *("\n".join(["", f"[{t}]", *lines]) for t, lines in tables.items())])
 
 
