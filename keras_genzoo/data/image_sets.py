@@ -6,7 +6,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.data import tasks
+from keras_genzoo.data import augmentation, tasks
+from keras_genzoo.data.augmentation import random_numbers
 
 _SHUFFLE_BYTES = 2**28  # of decoded images held to shuffle from: a set of any size trains in constant memory
 _NUM_DIGITS = 1797
@@ -23,6 +24,7 @@ def load(
     shuffle=True,
     seed=None,
     source=None,
+    augment=None,
 ):
     """An image set as a shuffled, batched, prefetched `tf.data.Dataset`.
 
@@ -37,10 +39,12 @@ def load(
         binarize: `"stochastic"` draws each pixel as a bit with its grey level as probability, afresh each epoch
             ("dynamic" binarisation); `"threshold"` is 1 from level 0.5 up; None keeps the levels.
         shuffle: bool, a new order each epoch.
-        seed: int for orders, bits, boxes and noise that repeat from run to run.
+        seed: int for orders, bits, boxes, noise and augmentations that repeat from run to run.
         source: str, what to make translation tasks of: batches `(images, sources)`, as a translation model takes
             targets and sources. `"low_resolution"`, `"edges"`, `"masked"`, `"noisy"` or `"inverted"`, see `derive`;
             boxes and noise are drawn afresh each epoch.
+        augment: `"flip"`, `"crop"` or both, see `data.augment`: what happens to images at random, afresh each epoch,
+            before bits are drawn and sources are made of them.
 
     Returns:
         `tf.data.Dataset` of uint8 images `(n, h, w, c)` in 0..255 (bits as 0 and 255), or `(images, labels)`
@@ -53,6 +57,8 @@ def load(
     if binarize not in (None, "stochastic", "threshold"):
         raise ValueError(f"`binarize` must be 'stochastic', 'threshold' or None; got {binarize!r}.")
     check_batch_size(batch_size)
+    if augment is not None:
+        augment = augmentation.check_policies("augment", augment)
     if source is not None:
         tasks.check_source(source)
         if labels:
@@ -67,7 +73,7 @@ def load(
     if image_size is None and not spec["image"].shape.is_fully_defined():
         raise ValueError(f"images of {name!r} differ in size, {spec['image'].shape}; pass `image_size` to resize them.")
     bits = name in _BITS_AS_0_1
-    return _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, source, bits)
+    return _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, source, augment, bits)
 
 
 def splits(name, validation_percent=10):
@@ -104,7 +110,7 @@ def check_batch_size(batch_size):
         raise ValueError(f"`batch_size` must be a positive integer; got {batch_size!r}.")
 
 
-def _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, source, bits):
+def _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, source, augment, bits):
     def resize(example):
         size = (image_size, image_size) if isinstance(image_size, int) else image_size
         image = tf.image.resize(tf.cast(example["image"], tf.float32), size, antialias=True)
@@ -114,6 +120,8 @@ def _pipeline(dataset, batch_size, image_size, labels, binarize, shuffle, seed, 
         images, random_number = example["image"], tf.bitcast(random_number, tf.int32)
         if bits:
             images *= 255
+        if augment is not None:  # by other numbers than bits and sources
+            images = augmentation.of_batch(images, augment, tf.random.fold_in(random_number, 2))
         if binarize == "stochastic":
             u = tf.random.stateless_uniform(tf.shape(images), random_number)
             images = tf.cast(u < tf.cast(images, tf.float32) / 255, tf.uint8) * 255
@@ -135,12 +143,6 @@ def shuffle_buffer(dataset, spec, batch_size):
     """How many examples to shuffle from, where one is as large as `spec` says."""
     buffer = max(batch_size, _SHUFFLE_BYTES // ((spec.shape.num_elements() or 1) * spec.dtype.size))
     return min(buffer, int(dataset.cardinality())) if dataset.cardinality() > 0 else buffer
-
-
-def random_numbers(seed):
-    """An endless set of int64 numbers that change with each pass over it, and with a `seed` are those of every run."""
-    seed = int(np.random.randint(2**31)) if seed is None else seed
-    return tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
 
 
 def _digits(split):
