@@ -121,3 +121,15 @@ def positive_integers(name, values, length=None):
         )
         raise ValueError(f"`{name}` must be {wanted}; got {values[0] if length == 1 else values!r}.")
     return result
+
+
+def distinct_names(name, value, choices):
+    """Names given as a tuple, or between commas in a string, as a tuple; ValueError unless some, known and distinct."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, (tuple, list)) else ()
+    result = tuple(part.strip() if isinstance(part, str) else part for part in parts)
+    if not result or len(set(map(str, result))) < len(result) or any(part not in choices for part in result):
+        raise ValueError(
+            f"`{name}` must be one or more of {', '.join(map(repr, choices))}, each at most once, as a tuple or "
+            f"between commas ({','.join(choices)!r}); got {value!r}. None does nothing."
+        )
+    return result

@@ -1,6 +1,7 @@
 """Measuring a model on a data set: every figure that fits it, quickly or as the cards of presets have them."""
 
 import dataclasses
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -144,6 +145,27 @@ def measure(model, recipe, settings, features, effort, report=print):
         for name, figure in sampled.items():
             figures[name] = dataclasses.replace(figure, method=figure.method + note)
     return figures
+
+
+def compare_folders(generated, real, features, image_size=None):
+    """How far the pictures of a folder are from real ones: Frechet and kernel distance, precision, recall and so on.
+
+    Args:
+        generated: path of the folder.
+        real: a folder, or the name of a data set, whose test split is taken.
+        features: see `evaluation.feature_space`.
+        image_size: int, side to bring all pictures to; None where they are of one size.
+
+    Returns:
+        dict, name to `Measurement`.
+    """
+    split = "all" if data.is_own(real) else "test"
+    space = evaluation.feature_space(features)
+    real = data.load(real, split, image_size=image_size, shuffle=False)
+    channels = real.element_spec.shape[-1]
+    size = image_size or tuple(real.element_spec.shape[1:3])
+    generated = data.load(Path(generated), "all", image_size=size, channels=channels, shuffle=False)
+    return evaluation.model_measurements.distances(space, real, generated)
 
 
 def _with_draws(num_importance_samples):

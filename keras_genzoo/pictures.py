@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from keras_genzoo import files
-from keras_genzoo.data import picture_files
+from keras_genzoo import files, picture_files
 
 FILMS = (".gif", ".webp")  # formats of films
 _LARGEST_FRAME = (400, 400)  # pixels

@@ -47,6 +47,16 @@ def resolve(preset_or_run):
     return presets.find(preset_or_run)
 
 
+def holds_pictures(preset_or_run):
+    """Whether what is named is a folder of pictures, and neither a run nor a preset."""
+    folder = Path(preset_or_run)
+    if not folder.is_dir() or (folder / SETTINGS).is_file() or (folder / presets.METADATA).is_file():
+        return False
+    from keras_genzoo import picture_files
+
+    return any(path.suffix.lower() in picture_files.SUFFIXES for path in folder.rglob("*"))
+
+
 def settings(recipe_name, recipe, output, overrides, resume, overwrite):
     """The settings of a run, but for the splits of a new one.
 

@@ -131,7 +131,7 @@ class Watch(keras.callbacks.Callback):
         samples = self.model.sample(_NUM_SAMPLES, drawn_for, seed=0, batch_size=_NUM_SAMPLES // 2)
         samples = self.model.sample_domain.picture(samples)
         if self._space is None:
-            self._space = evaluation.feature_space(self.judge) if self.judge else pixels()
+            self._space = evaluation.feature_space(self.judge or "pixels")
             self._features = self._features_of(real, "real")
         features = self._features_of(samples, "samples")
         distance = kernel.KernelDistance(self._space, len(real) // max(1, len(real) // 100))  # blocks of 100 or more
@@ -161,11 +161,6 @@ class Watch(keras.callbacks.Callback):
             "rates, --set regularizer.class=R1 --set regularizer.weight=1.0, for a small set --augment color "
             "--augment translation --augment cutout."
         )
-
-
-def pixels():
-    """The feature space of the pixels themselves, at 16x16: crude, but there for every set of images."""
-    return evaluation.FeatureSpace("pixels at 16x16", lambda images: images, (16, 16, None))
 
 
 def _spread(features, groups=None):

@@ -34,11 +34,20 @@ from keras_genzoo.command_line import plain_errors, preset_or_run_argument, verb
     metavar="NAME_OR_PRESET",
     help="Where they are compared: 'inception_v3', or a preset of a classifier.  [default: by data set]",
 )
+@click.option("--image-size", type=click.IntRange(1), help="Side to bring the pictures of two folders to.")
 @verbose_option
-def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num_samples, features):
-    """Measure PRESET_OR_RUN on the test split of the data it was trained on, or of another data set."""
+def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num_samples, features, image_size):
+    """Measure PRESET_OR_RUN on the test split of the data it was trained on, or of another data set.
+
+    A folder of pictures in its place is compared with those of --data, all of them.
+    """
     with plain_errors():
+        if run_folder.holds_pictures(preset_or_run):
+            _compare_folders(preset_or_run, dataset, features or "inception_v3", image_size)
+            return
         folder = run_folder.resolve(preset_or_run)
+        if image_size:
+            raise ValueError("--image-size is for two folders of pictures; a preset says the size of its images.")
         facts = presets.read_metadata(folder)
         if dataset is None and "recipe" not in facts:
             command = shlex.join(["genzoo", "evaluate", preset_or_run, "--dataset", "mnist"])
@@ -67,3 +76,15 @@ def evaluate(preset_or_run, dataset, binarize, full, num_importance_samples, num
         click.echo(measuring.format_measurements(figures, recipe.published))
         if not (full or effort.is_full):
             click.echo(effort.quick_note("add --full"))
+
+
+def _compare_folders(folder, dataset, features, image_size):
+    """Shows how far the pictures of a folder are from those of another, or of a data set."""
+    if dataset is None:
+        command = shlex.join(["genzoo", "evaluate", folder, "--data", "photos/"])
+        raise ValueError(f"{folder!r} is a folder of pictures; say what to compare them with: {command}")
+    from keras_genzoo import measuring
+
+    figures = measuring.compare_folders(folder, dataset, features, image_size)
+    click.echo(f"\nPictures of {folder} beside those of {dataset}")
+    click.echo(measuring.format_measurements(figures, ()))

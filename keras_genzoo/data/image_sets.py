@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_genzoo import distributions
-from keras_genzoo.data import named_sets, own_sets, pairing, tasks
+from keras_genzoo.data import augmentation, named_sets, own_sets, pairing, tasks
 from keras_genzoo.data.pipeline import check_batch_size, random_numbers, shuffle_buffer
 
 _TWO_SIDES = ("paired", "unpaired")  # values of `source` for a user's own set that holds sources
@@ -22,6 +22,7 @@ def load(
     shuffle=True,
     seed=None,
     source=None,
+    augment=None,
     channels=None,
     skip_broken=False,
 ):
@@ -48,12 +49,14 @@ def load(
         binarize: `"stochastic"` draws each pixel as a bit with its grey level as probability, afresh each epoch
             ("dynamic" binarisation); `"threshold"` is 1 from level 0.5 up; None keeps the levels.
         shuffle: bool, a new order each epoch.
-        seed: int for orders, bits, boxes and noise that repeat from run to run.
+        seed: int for orders, bits, boxes, noise and augmentations that repeat from run to run.
         source: str, what to make translation tasks of: batches `(images, sources)`, as a translation model takes
             targets and sources. `"low_resolution"`, `"edges"`, `"masked"`, `"noisy"` or `"inverted"`, see `derive`;
             boxes and noise are drawn afresh each epoch. `"paired"`: the pictures of a folder's `targets/`, each with
             that of the same name in `sources/` (of a .npz file arrays `source_train` and so on); `"unpaired"`: the same
             two subfolders, shuffled apart, see `unpaired`.
+        augment: `"flip"`, `"crop"` or both, see `data.augment`: what happens to images at random, afresh each epoch,
+            before bits are drawn and sources are made of them.
         channels: 1 for grey images, 3 for colours; None to leave as is. Pictures of a folder are all made colours where
             one is; what is transparent lies on white.
         skip_broken: bool, leave out files of a folder that cannot be read, with a warning that names them.
@@ -70,6 +73,8 @@ def load(
     if binarize not in (None, "stochastic", "threshold"):
         raise ValueError(f"`binarize` must be 'stochastic', 'threshold' or None; got {binarize!r}.")
     check_batch_size(batch_size)
+    if augment is not None:
+        augment = augmentation.check_policies("augment", augment)
     if channels not in (None, 1, 3):
         raise ValueError(f"`channels` must be 1, 3 or None; got {channels!r}.")
     if source is not None:
@@ -83,7 +88,8 @@ def load(
     if source == "unpaired":
         sides = [side.examples(split, False, seed, image_size, channels) for side in found.sides]
         images = [side.map(lambda example: example["image"]) for side in sides]
-        return pairing.unpaired(*images, batch_size, seed)
+        both = pairing.unpaired(*images, batch_size, seed)
+        return both if augment is None else augmentation.augment(both, augment, seed)
     dataset = found.examples(split, shuffle, seed, image_size, channels)
     spec = dataset.element_spec
     if labels and "label" not in spec:
@@ -96,7 +102,7 @@ def load(
     if source == "paired" and "source" not in spec:
         raise ValueError(f"source='paired', but data set {str(name)!r} has none; it must hold arrays source_train, ...")
     shuffle = shuffle and not found.shuffles_itself
-    return _pipeline(dataset, batch_size, labels, binarize, shuffle, seed, source, found.holds_0_and_1)
+    return _pipeline(dataset, batch_size, labels, binarize, shuffle, seed, source, augment, found.holds_0_and_1)
 
 
 def splits(name, validation_percent=10):
@@ -155,9 +161,12 @@ def _find(name, source=None, skip_broken=False):
     return own_sets.Folder(path, skip_broken)
 
 
-def _pipeline(dataset, batch_size, labels, binarize, shuffle, seed, source, bits):
+def _pipeline(dataset, batch_size, labels, binarize, shuffle, seed, source, augment, bits):
     def finish(example, random_number):
-        images, random_number = example["image"], tf.bitcast(random_number, tf.int32)
+        random_number = tf.bitcast(random_number, tf.int32)
+        if augment is not None:  # by other numbers than bits and sources
+            example = augmentation.of_batch(example, augment, tf.random.fold_in(random_number, 2))
+        images = example["image"]
         if bits:
             images *= 255
         if binarize == "stochastic":

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.data import named_sets, picture_files
+from keras_genzoo import picture_files
+from keras_genzoo.data import named_sets
 
 TARGETS, SOURCES = "targets", "sources"  # subfolders of the two sides of a translation task
 _SPLITS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}

@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import checks, distributions
+from keras_genzoo.data.augmentation import augmented
 from keras_genzoo.data.pipeline import check_batch_size, random_numbers, shuffle_buffer
 
-_ENLARGEMENT = 286 / 256  # of jittered images, before they are cropped to their size again
+_POLICIES = {"mirror": ("flip",), "jitter": ("flip", "jitter")}  # by the names that pix2pix gives them
 
 
 def pairs(targets, sources, batch_size=128, shuffle=True, seed=None, augment=None):
@@ -34,7 +35,7 @@ def pairs(targets, sources, batch_size=128, shuffle=True, seed=None, augment=Non
     """
     check_batch_size(batch_size)
     if augment is not None:
-        distributions.check_choice("augment", augment, ("mirror", "jitter"))
+        distributions.check_choice("augment", augment, tuple(_POLICIES))
     (targets, num_targets), (sources, num_sources) = _examples(targets, "targets"), _examples(sources, "sources")
     if num_targets != num_sources:
         raise ValueError(
@@ -52,10 +53,7 @@ def pairs(targets, sources, batch_size=128, shuffle=True, seed=None, augment=Non
         dataset = dataset.shuffle(_buffer(dataset, batch_size), seed=seed)
     dataset = dataset.batch(batch_size)
     if augment is not None:
-        dataset = tf.data.Dataset.zip(dataset, random_numbers(seed)).map(
-            lambda pair, number: _augmented(pair, tf.bitcast(number, tf.int32), augment == "jitter"),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+        return augmented(dataset, _POLICIES[augment], seed)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -131,22 +129,3 @@ def _passes(examples, batch_size, seed):
 def _buffer(dataset, batch_size):
     specs = tf.nest.flatten(dataset.element_spec)
     return min(shuffle_buffer(dataset, spec, batch_size) for spec in specs)
-
-
-def _augmented(pair, seed, jitter):
-    """Both parts of a batch of pairs, cropped and mirrored alike."""
-    number = tf.shape(pair[0])[0]
-    top, left, mirror = tf.unstack(tf.random.stateless_uniform((3, number), seed))
-    extent = 1 / _ENLARGEMENT
-    room = 0.9999 * (1 - extent)  # not up to the border: what rounding puts beyond it would be read as black
-    corner = tf.stack([room * top, room * left], axis=-1)  # (n, 2), as shares of height and width
-    boxes = tf.concat([corner, corner + extent], axis=-1)  # (n, 4)
-
-    def augmented(batch):
-        batch = tf.where((mirror < 0.5)[:, None, None, None], batch[:, :, ::-1], batch)
-        if not jitter:
-            return batch
-        cropped = tf.image.crop_and_resize(batch, boxes, tf.range(number), batch.shape[1:3])
-        return tf.cast(tf.round(cropped) if batch.dtype.is_integer else cropped, batch.dtype)
-
-    return tuple(augmented(batch) for batch in pair)

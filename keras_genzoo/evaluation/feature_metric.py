@@ -1,11 +1,13 @@
 """What the metrics that compare real with generated images through features share, and one pass over both for all."""
 
 import math
+import os
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo import data
 from keras_genzoo.batches import split
 from keras_genzoo.evaluation.features import feature_space
 
@@ -71,7 +73,8 @@ def compare(metrics, real, generated, batch_size=100, verbose=0):
 
     Args:
         metrics: list of `FeatureMetric`s with the same `FeatureSpace`.
-        real: images `(n, h, w, c)`, float in [0, 1] or uint8, or a `tf.data.Dataset` of batches as `fit` takes them.
+        real: images `(n, h, w, c)`, float in [0, 1] or uint8, a `tf.data.Dataset` of batches as `fit` takes them, or a
+            folder of pictures of one size; of mixed sizes `data.load(folder, "all", image_size=...)` makes one.
         generated: the same, `(m, h, w, c)`.
         batch_size: int, images of an array that pass through the network at a time.
         verbose: 1 for a progress bar.
@@ -131,6 +134,9 @@ def check_same_shape(real, generated):
 
 
 def _as_source(images):
+    """An array, a tensor or a data set; of a folder, all its pictures."""
+    if isinstance(images, (str, os.PathLike)):
+        return data.load(images, "all", shuffle=False)
     return images if isinstance(images, (tf.data.Dataset, tf.Tensor)) else np.asarray(images)
 
 

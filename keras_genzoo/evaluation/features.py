@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras_genzoo import domains, presets
 from keras_genzoo.evaluation.classifier import Classifier
 
-INCEPTION = "inception_v3"
+INCEPTION, PIXELS = "inception_v3", "pixels"
 
 # Data set -> the features that tell its images apart; any other is measured by INCEPTION.
 DEFAULTS = {
@@ -123,6 +123,8 @@ def feature_space(features):
             - `"inception_v3"`: Keras's InceptionV3 with ImageNet weights, which it downloads once, and the mean over
               its last maps, 2,048 features. These are not the weights of the original TensorFlow graph: numbers
               taken by them do not compare with published Inception distances (FID, KID), only with each other;
+            - `"pixels"`: the pixels themselves, at 16x16, which is crude but there for every set of images: it tells
+              wrong colours and shapes, and little of what they show;
             - a `Classifier`, or any Keras model from images in [0, 1] to `(n, ...)`;
             - a `FeatureSpace`, which is returned as it is.
 
@@ -139,6 +141,8 @@ def feature_space(features):
         return FeatureSpace(f"{type(features).__name__} {features.name!r}", network, _input_shape(features))
     if features == INCEPTION:
         return FeatureSpace("InceptionV3 (keras.applications, ImageNet weights)", _inception_v3(), (299, 299, 3))
+    if features == PIXELS:
+        return FeatureSpace("pixels at 16x16", lambda images: images, (16, 16, None))
     classifier = load_classifier(features, "features")
     return FeatureSpace(str(features), classifier.features, classifier.image_shape)
 
@@ -147,7 +151,7 @@ def load_classifier(preset, name):
     """The `Classifier` of a preset given by name or folder as the argument `name`, in float32."""
     is_folder = isinstance(preset, (str, os.PathLike)) and os.path.isdir(preset)
     if preset not in list(presets.list_presets()) and not is_folder:
-        names = [*presets.list_presets("Classifier"), *([INCEPTION] if name == "features" else [])]
+        names = [*presets.list_presets("Classifier"), *([INCEPTION, PIXELS] if name == "features" else [])]
         near = difflib.get_close_matches(str(preset), names)
         raise ValueError(
             f"unknown `{name}` {preset!r}: neither a Keras model nor the name or folder of a preset that holds a "

@@ -98,7 +98,8 @@ def frechet_distance(real, generated, features, batch_size=100, verbose=0):
     """The squared Frechet distance between real and generated images; Heusel et al. 2017.
 
     Args:
-        real: images `(n, h, w, c)`, float in [0, 1] or uint8, or a `tf.data.Dataset` of batches as `fit` takes them.
+        real: images `(n, h, w, c)`, float in [0, 1] or uint8, a `tf.data.Dataset` of batches as `fit` takes them, or a
+            folder of pictures of one size, such as `"photos/"`.
         generated: the same, `(m, h, w, c)`.
         features: see `feature_space`, such as `"classifier_mnist"`.
         batch_size: int, images of an array that pass through the network at a time.

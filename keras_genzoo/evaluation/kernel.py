@@ -97,7 +97,8 @@ def kernel_distance(real, generated, features, block_size=100, batch_size=100, v
     """The squared kernel distance between real and generated images, with its error; Binkowski et al. 2018.
 
     Args:
-        real: images `(n, h, w, c)`, float in [0, 1] or uint8, or a `tf.data.Dataset` of batches as `fit` takes them.
+        real: images `(n, h, w, c)`, float in [0, 1] or uint8, a `tf.data.Dataset` of batches as `fit` takes them, or a
+            folder of pictures of one size, such as `"photos/"`.
         generated: the same, `(m, h, w, c)`.
         features: see `feature_space`, such as `"classifier_mnist"`.
         block_size: int, images of either kind in a block; the paper's is 1,000.

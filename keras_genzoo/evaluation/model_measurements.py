@@ -82,6 +82,12 @@ def reference_measurements(real, training, features, num_images=None):
     }
 
 
+def distances(space, real, generated):
+    """All that is measured between real and generated images, each as for `compare`, of a known number of batches."""
+    sizes = [sum(len(batches.split(batch)[0]) for batch in images) for images in (real, generated)]
+    return compare([*_distances(space, min(sizes)), PrecisionRecall(space)], real, generated, verbose=1)
+
+
 def _distances(space, num_images):
     block_size = num_images // _KERNEL_BLOCKS
     return [FrechetDistance(space), KernelDistance(space, min(max(block_size, 2), _LARGEST_KERNEL_BLOCK))]

@@ -99,7 +99,8 @@ def precision_recall(real, generated, features, num_neighbors=5, batch_size=100,
     """Precision, recall, density and coverage; Kynkaanniemi et al. 2019, Naeem et al. 2020.
 
     Args:
-        real: images `(n, h, w, c)`, float in [0, 1] or uint8, or a `tf.data.Dataset` of batches as `fit` takes them.
+        real: images `(n, h, w, c)`, float in [0, 1] or uint8, a `tf.data.Dataset` of batches as `fit` takes them, or a
+            folder of pictures of one size, such as `"photos/"`.
         generated: the same, `(m, h, w, c)`.
         features: see `feature_space`, such as `"classifier_mnist"`.
         num_neighbors: int, k.

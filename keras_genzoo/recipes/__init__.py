@@ -6,14 +6,23 @@ A recipe is data. `genzoo train NAME` (keras_genzoo/runs.py) makes a run of it. 
 import dataclasses
 import difflib
 
-from keras_genzoo.recipes import adversarial, autoencoders, autoregressive, classifiers, mixtures, settings, translation
+from keras_genzoo.recipes import (
+    adversarial,
+    autoencoders,
+    autoregressive,
+    classifiers,
+    mixtures,
+    photographs,
+    settings,
+    translation,
+)
 from keras_genzoo.recipes.recipe import Optimizer, Published, Recipe, Regularizer
 
 __all__ = ["RECIPES", "Optimizer", "Published", "Recipe", "Regularizer", "get", "of_run", "settings"]
 
 RECIPES = {
     name: recipe
-    for family in (mixtures, autoencoders, adversarial, autoregressive, translation, classifiers)
+    for family in (mixtures, autoencoders, adversarial, autoregressive, translation, photographs, classifiers)
     for name, recipe in family.RECIPES.items()
 }
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_genzoo import data
-from keras_genzoo.data import own_sets, picture_files
+from keras_genzoo import data, picture_files
+from keras_genzoo.data import own_sets
 
 HALVES = np.zeros((40, 60, 3), "uint8")  # red on the left, blue on the right; a grey top on either side
 HALVES[:, :30, 0], HALVES[:, 30:, 2] = 200, 200

@@ -45,6 +45,7 @@ class AdversarialAutoencoder(Players, EncoderDecoder):
     """
 
     metric_names = ("reconstruction", *Players.metric_names)
+    discriminates_images = False
     progress = ("reconstruction", "min")
 
     def __init__(

@@ -120,11 +120,12 @@ class GAN(Players, LatentVariableModel):
         discriminator_optimizer=None,
         loss="non_saturating",
         regularizer=None,
+        augmentation=None,
         **kwargs,
     ):
         """Chooses the game and an optimiser for each player; see `Players.compile`."""
         optimizers = {"generator_optimizer": generator_optimizer, "discriminator_optimizer": discriminator_optimizer}
-        super().compile(loss, regularizer, **optimizers, **kwargs)
+        super().compile(loss, regularizer, augmentation, **optimizers, **kwargs)
 
     def train_step(self, data):
         real, labels = self.unpack(data)

@@ -39,10 +39,11 @@ class WGANGP(DCGAN):
         discriminator_optimizer=None,
         loss="wasserstein",
         regularizer="gradient_penalty",
+        augmentation=None,
         **kwargs,
     ):
         """As `GAN.compile`, with the paper's game, penalty and optimiser, Adam(1e-4, beta_1=0, beta_2=0.9)."""
-        super().compile(generator_optimizer, discriminator_optimizer, loss, regularizer, **kwargs)
+        super().compile(generator_optimizer, discriminator_optimizer, loss, regularizer, augmentation, **kwargs)
 
     def default_optimizer(self, name):
         return keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9)

@@ -101,20 +101,19 @@ class Pix2Pix(Players, TranslationModel):
 
     def train_step(self, data):
         targets, sources = self.unpack(data)
-        score = self.scorer(sources)
         with tf.GradientTape() as tape:
             fake = self.fake(targets, sources)
             l1 = per_sample(tf.abs(targets - fake))
             weighted = self.l1_weight * l1
-        terms = self.discriminator_step(score, targets, fake)
-        terms["generator_loss"] = self.generator_step(tape, fake, score, also=weighted)
+        terms = self.discriminator_step(self.pair_scores, targets, fake, (sources,))
+        terms["generator_loss"] = self.generator_step(tape, fake, self.pair_scores, weighted, (sources,))
         return self.track(l1=l1, **terms)
 
     def player_losses(self, data):
         targets, sources = self.unpack(data)
         with keras.StatelessScope():  # moving averages stay as they are
             fake = self.fake(targets, sources)
-            terms, _, fake_scores = self.discriminator_terms(self.scorer(sources), targets, fake)
+            terms, _, fake_scores = self.discriminator_terms(self.pair_scores, targets, fake, (sources,))
         game = per_sample(self.game.generator_loss(fake_scores))
         l1 = tf.reduce_mean(tf.abs(targets - fake), axis=(1, 2, 3))
         return {"generator": {"game": game, "l1": self.l1_weight * l1}, "discriminator": terms}
@@ -138,9 +137,9 @@ class Pix2Pix(Players, TranslationModel):
         """The discriminator's scores of pairs, float32 `(n, rows, columns)` under any precision."""
         return tf.cast(self.discriminator([targets, sources], training=training)[..., 0], tf.float32)
 
-    def scorer(self, sources):
-        """The function that scores targets of such sources in training."""
-        return lambda targets: self.scores(targets, sources, training=True)
+    def pair_scores(self, targets, sources):
+        """`scores` in training; the augmentation of a pair, if any, is that of its target and of its source alike."""
+        return self.scores(targets, sources, training=True)
 
     def draw_noise(self, num_samples, seed):
         return tf.random.stateless_uniform((num_samples, self.noise_dim), seed, alg="philox")
