@@ -1,5 +1,6 @@
 """What the command line answers at once: help, lists, completion of names, and mistakes."""
 
+import json
 import os
 import re
 import subprocess
@@ -45,6 +46,12 @@ MISTAKES = {
     "train vae_digitz": "Nearest names: vae_digits",
     "train vae_digits --output cut": "holds other files",
     "train vae_digits --output none --resume": "holds no run to resume",
+    "train vae_digits --set modle.latent_dim=3": "Nearest keys: model.latent_dim",
+    "train vae_digits --set training.epochs=many": "must be an integer",
+    "train mine.toml": "no recipe file 'mine.toml' here",
+    "show vae_digitz": "Nearest names: vae_digits",
+    "compare nowhere": "holds no run",
+    "interpolate pixelcnn_digits": "does not decode",
 }
 
 
@@ -132,6 +139,18 @@ def test_list_has_a_line_for_each_recipe_and_preset():
     assert "lower is better" in "\n".join(lines)
     # Nats are -log p(x), which is negative for a density alone.
     assert [line.split()[0] for line in lines if re.search(r" -\d", line)] == ["gaussian_mixture_digits"]
+
+
+def test_list_for_programs_and_filters():
+    everything = json.loads(genzoo("list", "--json"))
+    assert {one["name"] for one in everything["recipes"]} == set(recipes.RECIPES)
+    assert {one["name"] for one in everything["presets"]} == set(gz.list_presets())
+    chosen = json.loads(genzoo("list", "--json", "--family", "adversarial", "--data", "mnist"))
+    assert {one["name"] for one in chosen["recipes"]} == {"gan_mnist", "dcgan_mnist", "cgan_mnist"}
+    assert all(one["family"] == "adversarial" and one["data"] == "mnist" for one in chosen["presets"])
+    assert "vae_mnist" in genzoo("list", "--class", "VAE") and "gan_mnist" not in genzoo("list", "--class", "VAE")
+    genzoo("list", "--class", "VEA", fails_with="--class 'VEA' is none of")
+    genzoo("list", "--class", "VAE", "--family", "adversarial", fails_with="leave one of the filters out")
 
 
 def test_list_verbose():

@@ -154,7 +154,7 @@ def _find(name, source=None, skip_broken=False):
     if not path.is_dir():
         kind = "file" if path.suffix == ".npz" else "folder"
         raise FileNotFoundError(
-            f"no {kind} {str(name)!r} here; data are a folder of pictures, or a .npz file of arrays."
+            f"no {kind} {str(name)!r} here; name a folder of pictures or a .npz file (--data photos/)."
         )
     if source in _TWO_SIDES:
         return (own_sets.PairedFolder if source == "paired" else own_sets.UnpairedFolder)(path, skip_broken)
