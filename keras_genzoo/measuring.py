@@ -13,6 +13,7 @@ from keras_genzoo.recipes import Recipe
 
 _DRAWS = 5000  # of a bound, where no recipe says: those of the literature
 _QUICK_DRAWS, _QUICK_SAMPLES = 100, 1000
+_FEWEST_TO_COMPARE = 6  # test images, with which precision and recall begin
 _DRAWS_BY_SPLIT = 100  # most draws of the bound by which splits are compared, to save time
 
 
@@ -119,11 +120,14 @@ def measure(model, recipe, settings, features, effort, report=print):
     """
     keras.utils.set_random_seed(settings["seed"])  # the same draws whenever a model is measured
     model.seed_generator.state.assign([settings["seed"], 0])
+    num_images = run_data.num_images(recipe, settings, "test")
     compares = features is not None and bool(model.verbs)
+    if compares and num_images < _FEWEST_TO_COMPARE:
+        report(f"Samples are compared with {_FEWEST_TO_COMPARE} test images or more; there are {num_images}.")
+        compares = False
     if compares:
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
     test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
-    num_images = run_data.num_images(recipe, settings, "test")
     report(f"Evaluating {num_images:,} test images{_with_draws(effort.num_importance_samples)} ...")
     figures = model.measurements(test_set, effort.num_importance_samples)
     figures |= _likelihoods_by_split(model, recipe, settings, effort.num_importance_samples, report)

@@ -18,10 +18,10 @@ QUICK = ("--image-size", 8, "--set", "model.latent_dim=3", "--set", "measuring.n
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """80 photographs of mixed sizes, modes and formats, in two classes."""
+    """120 photographs of mixed sizes, modes and formats, in two classes."""
     folder, rng = tmp_path_factory.mktemp("data") / "photos", np.random.default_rng(0)
     modes = {"png": ["RGB", "L", "RGBA", "P"], "jpg": ["RGB", "L"], "webp": ["RGB", "RGBA"]}
-    for i in range(80):
+    for i in range(120):
         suffix = ("png", "jpg", "webp")[i % 3]
         level = rng.integers(40, 216, (1, 1, 3)) + rng.normal(0, 20, (4, 4, 3))
         picture = Image.fromarray(np.clip(level, 0, 255).astype("uint8"))
@@ -66,6 +66,8 @@ def test_train_evaluate_export_and_serve(run, photos, tmp_path):
     assert "kernel distance" in measured and "features of pixels at 16x16" in measured
     other = genzoo("evaluate", folder, "--data", photos / "a", "--features", "pixels")
     assert f"on {photos / 'a'}, test split" in other
+    few = genzoo("evaluate", folder, "--data", photos / "b", "--features", "pixels")
+    assert "Samples are compared with 6 test images or more; there are " in few + other
     genzoo("export", folder, "--output", tmp_path / "served")
     served = tf.saved_model.load(str(tmp_path / "served" / "photographs" / "1")).signatures["sample"]
     assert served(num_samples=tf.constant(2), seed=tf.constant(0))["images"].shape == (2, 8, 8, 3)
@@ -215,7 +217,7 @@ def test_a_log_that_is_not_installed(monkeypatch, tmp_path):
 def test_folder_against_folder(photos):
     output = genzoo("evaluate", photos / "a", "--data", photos / "b", "--features", "pixels", "--image-size", 8)
     assert "Frechet" in output or "frechet distance" in output
-    assert "n=40 real, 40 generated images" in output
+    assert "n=60 real, 60 generated images" in output
     genzoo("evaluate", photos / "a", fails_with="say what to compare them with: genzoo evaluate")
     same = gz.data.load(photos, "all", image_size=8, shuffle=False)
     assert gz.evaluation.frechet_distance(same, same, "pixels").value == pytest.approx(0, abs=1e-6)
