@@ -14,7 +14,7 @@ RECIPES = {
         dataset="photos/",
         data_options=_FOLDER,
         optimizers={"optimizer": Optimizer(cosine_decay=True)},
-        epochs=200,
+        epochs=60,
         batch_size=16,
         num_importance_samples=500,
         limits="Samples are the means of pixels given a latent: shapes are right, texture is smoothed away.",
