@@ -8,7 +8,7 @@ import importlib.util
 import io
 import json
 
-from keras_genzoo import files, presets, recipes, run_folder
+from keras_genzoo import files, presets, run_folder
 from keras_genzoo.measurement import Measurement
 from keras_genzoo.recipes import settings
 
@@ -84,9 +84,7 @@ def _of_validation_alone(histories, names):
 
 def _settings(run):
     facts = run_folder.read_settings(run)
-    usual = run_folder.defaults(facts["recipe"], recipes.get(facts["recipe"]))
-    of_run = {key: {**usual, **facts}[name] for key, (name, _) in settings.OF_RUN.items()}
-    return {"recipe": facts["recipe"], **settings.flat(recipes.of_run({"set": {}, **facts})), **of_run}
+    return {"recipe": facts["recipe"], **run_folder.all_settings(facts)}
 
 
 def _figures(run):

@@ -16,8 +16,8 @@ import shlex
 import shutil
 from pathlib import Path
 
-from keras_genzoo import presets
-from keras_genzoo.recipes.settings import text_of
+from keras_genzoo import presets, recipes
+from keras_genzoo.recipes.settings import OF_RUN, flat, text_of
 
 PRESET, SETTINGS, BACKUP, HISTORY = "preset", "run.json", "backup", "history.csv"
 _FREE = ("epochs", "early_stopping", "log")  # settings that a run may go on with changed
@@ -117,6 +117,16 @@ def read_settings(output):
             f"{SETTINGS} of the run in {str(output)!r} is damaged: {error}. Replace the run by --overwrite, or choose "
             "another folder with --output."
         ) from None
+
+
+def all_settings(facts):
+    """dict of dotted keys: every setting of a run, see `recipes.settings`.
+
+    Args:
+        facts: dict, as run.json holds them.
+    """
+    facts = {**_OF_OLD_RUNS, **facts}
+    return {**flat(recipes.of_run(facts)), **{key: facts[name] for key, (name, _) in OF_RUN.items()}}
 
 
 def _words(settings, keys):

@@ -32,7 +32,7 @@ from keras_genzoo.command_line import plain_errors, preset_or_run_argument, verb
 @click.option(
     "--features",
     metavar="NAME_OR_PRESET",
-    help="Where they are compared: 'inception_v3', or a preset of a classifier.  [default: by data set]",
+    help="Where they are compared: 'inception_v3', 'pixels', or a preset of a classifier.  [default: by data set]",
 )
 @click.option("--image-size", type=click.IntRange(1), help="Side to bring the pictures of two folders to.")
 @verbose_option

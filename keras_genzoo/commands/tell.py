@@ -34,14 +34,12 @@ def show(recipe):
     """Print all settings of RECIPE, or of a run, as a TOML file; `genzoo train FILE.toml` trains by it."""
     with plain_errors():
         if recipe in recipes.RECIPES:
-            facts = {"recipe": recipe, "dataset": recipes.get(recipe).dataset}
+            facts = run_folder.defaults(recipe, recipes.get(recipe))
         elif (Path(recipe) / run_folder.SETTINGS).is_file():
             facts = run_folder.read_settings(Path(recipe))
         else:
             recipes.get(recipe)  # which says that there is none
-        usual = run_folder.defaults(facts["recipe"], recipes.get(facts["recipe"]))
-        of_run = {key: {**usual, **facts}[name] for key, (name, _) in settings.OF_RUN.items()}
-        click.echo(settings.write(facts["recipe"], recipes.of_run({"set": {}, **facts}), of_run))
+        click.echo(settings.write(facts["recipe"], run_folder.all_settings(facts)))
 
 
 @click.command(short_help="Compare RUNS: settings, measurements, curves.")

@@ -178,7 +178,7 @@ def _inception_v3():
             f"the ImageNet weights of InceptionV3 are not on disk and could not be downloaded "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}). With a network, "
             "keras.applications.InceptionV3(include_top=False) gets them; or choose other `features`, such as "
-            "'classifier_mnist'."
+            "'classifier_mnist' or 'pixels'."
         ) from error
     finally:
         keras.config.set_dtype_policy(policy)

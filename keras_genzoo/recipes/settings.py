@@ -114,10 +114,10 @@ def read(path):
     return name, {f"{t}.{key}": _without_null(value) for t, values in tables.items() for key, value in values.items()}
 
 
-def write(name, recipe, of_run):
-    """The TOML text of all settings of a recipe; `of_run` are those that the recipe does not hold."""
+def write(name, given):
+    """The TOML text of settings, a dict of dotted keys, that start from the recipe of that name."""
     tables = {}
-    for key, value in {**flat(recipe), **of_run}.items():
+    for key, value in given.items():
         table, setting = key.split(".", 1)
         if value is not None or table == "model":  # whose None may be another than the default
             tables.setdefault(table, []).append(f"{setting} = {text_of('null' if value is None else value)}")
