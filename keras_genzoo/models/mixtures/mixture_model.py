@@ -19,6 +19,7 @@ import tensorflow as tf
 from keras_genzoo import batches, checks, domains, serving
 from keras_genzoo.generative_model import GenerativeModel
 from keras_genzoo.graph_method import graph_method
+from keras_genzoo.models.mixtures.epoch_sums import EpochSums
 
 _MOST_TO_START_FROM = 20_000  # values that clusters are sought among
 _AT_ONCE = 1000  # of these, values that are summed over in one go
@@ -90,8 +91,7 @@ class MixtureModel(GenerativeModel):
             **kwargs: `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
         """
         super().compile(**kwargs)
-        shapes = {"responsibility": (self.num_components,), **self.sum_shapes}
-        self._sums = _Sums({name: _sum(shape) for name, shape in shapes.items()})
+        self._sums = EpochSums({"responsibility": (self.num_components,), **self.sum_shapes})
 
     @property
     def is_initialized(self):
@@ -120,27 +120,22 @@ class MixtureModel(GenerativeModel):
         self._maximize(tf.reduce_sum(responsibilities, axis=0).numpy(), sums)
 
     def begin_epoch(self):
-        for variable in self._sums.variables.values():
-            variable.assign(tf.zeros_like(variable))
+        self._sums.reset()
 
     def train_step(self, data):
         x = self._flat(self.unpack(data)[0])
         log_joint = self._log_joint(x)
         log_prob = tf.reduce_logsumexp(log_joint, axis=1)  # (n,)
         responsibilities = tf.exp(log_joint - log_prob[:, None])  # (n, k)
-        self._sums.variables["responsibility"].assign_add(tf.reduce_sum(responsibilities, axis=0))
-        for name, value in self.sums(x, responsibilities).items():
-            self._sums.variables[name].assign_add(value)
+        self._sums.add(responsibility=tf.reduce_sum(responsibilities, axis=0), **self.sums(x, responsibilities))
         return self.track(loss=tf.cast(-log_prob, tf.float32))
 
     def end_epoch(self):
-        sums = {name: variable.numpy() for name, variable in self._sums.variables.items()}
+        sums = self._sums.values()
         self._maximize(sums.pop("responsibility"), sums)
 
     def _maximize(self, totals, sums):
-        self.maximize(
-            totals, sums
-        )  # before the weights move: it may raise, and looks at the model that the sums are of
+        self.maximize(totals, sums)  # before the weights move: it may raise, and asks the model that the sums are of
         self.mixture_weights.assign(totals / totals.sum())
 
     def test_step(self, data):
@@ -209,23 +204,6 @@ class MixtureModel(GenerativeModel):
             "log_prob": serving.Signature(log_prob, self.sample_input(), {"log_prob": domains.Vectors((), "log_prob")}),
             "responsibilities": serving.Signature(responsibilities, self.sample_input(), {shares.name: shares}),
         }
-
-
-def _sum(shape):
-    """A variable to which every replica adds its own part."""
-    return tf.Variable(
-        tf.zeros(shape, tf.float64),
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.SUM,
-    )
-
-
-class _Sums:
-    """Holds the sums of an epoch out of Keras's sight: they are no parameters, and no file keeps them."""
-
-    def __init__(self, variables):
-        self.variables = variables
 
 
 def _some_rows(batches, seed):
