@@ -23,6 +23,7 @@ _MODELS = {
     "ConditionalGAN": "models.adversarial.conditional_gan",
     "AdversarialAutoencoder": "models.adversarial.adversarial_autoencoder",
     "WGANGP": "models.adversarial.wgan_gp",
+    "ClassConditionalGaussian": "models.mixtures.class_conditional_gaussian",
     "GaussianMixture": "models.mixtures.gaussian_mixture",
     "BernoulliMixture": "models.mixtures.bernoulli_mixture",
     "Pix2Pix": "models.translation.pix2pix",

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import batches, checks, domains, serving
+from keras_genzoo import batches, checks, distributions, domains, serving
 from keras_genzoo.generative_model import GenerativeModel
 from keras_genzoo.graph_method import graph_method
 from keras_genzoo.models.mixtures.epoch_sums import EpochSums
@@ -186,8 +186,7 @@ class MixtureModel(GenerativeModel):
 
     def component_at(self, u):
         """The component into whose share of [0, 1] a number falls: int32 `(n,)`, of u `(n,)`."""
-        ends = tf.cumsum(tf.convert_to_tensor(self.mixture_weights))
-        return tf.minimum(tf.searchsorted(ends, u * ends[-1], side="right"), self.num_components - 1)
+        return distributions.category_at(u, tf.convert_to_tensor(self.mixture_weights))
 
     def signatures(self):
         name = self.sample_domain.name
