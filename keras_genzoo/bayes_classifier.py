@@ -42,7 +42,7 @@ class BayesClassifier:
             )
         images = self.sample_domain(images)
         if not self.log_prob_is_exact and options.get("seed") is None:
-            options["seed"] = int(self.next_seed()[0])
+            options["seed"] = int(tf.random.stateless_uniform((), self.next_seed(), 0, 2**31 - 1, tf.int32))
         labels = [tf.fill([len(images)], label) for label in range(self.num_classes)]
         return tf.nn.softmax(tf.stack([self.log_prob(images, y, **options) for y in labels], axis=1))
 

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.stats import multivariate_normal
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
 import keras_genzoo as gz
 from keras_genzoo.models.mixtures.principal_components import principal_components
+from tests.conftest import require_tfds
 
 RNG = np.random.default_rng(0)
 K, D = 3, 2
@@ -242,3 +245,23 @@ def test_the_shape_and_the_classes_come_from_data():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         gz.ClassConditionalGaussian(**{"shape": (D,), "num_classes": K, **arguments})
+
+
+@pytest.mark.slow
+def test_errors_on_mnist_are_those_of_scikit_learn():
+    """3.75%, of the very same images, by quadratic discriminants of 40 principal components."""
+    require_tfds("mnist")
+    train, test = (gz.data.load("mnist", split, 1000, labels=True, shuffle=False) for split in ("train", "test"))
+    model = gz.ClassConditionalGaussian((28, 28, 1), 10, num_principal_components=40)
+    model.compile()
+    model.fit(train, verbose=0)
+    predicted = np.concatenate([np.argmax(model.classify(images), axis=1) for images, _ in test])
+
+    def arrays(dataset):
+        images, labels = zip(*dataset.as_numpy_iterator(), strict=True)
+        return np.concatenate(images).reshape(-1, 784) / 255, np.concatenate(labels)
+
+    (x, y), (x_test, y_test) = arrays(train), arrays(test)
+    peer = make_pipeline(PCA(40, svd_solver="full"), QuadraticDiscriminantAnalysis()).fit(x, y)
+    np.testing.assert_array_equal(predicted != y_test, peer.predict(x_test) != y_test)
+    assert np.mean(predicted != y_test) == pytest.approx(0.0375)
