@@ -26,6 +26,7 @@ _MODELS = {
     "ClassConditionalGaussian": "models.mixtures.class_conditional_gaussian",
     "GaussianMixture": "models.mixtures.gaussian_mixture",
     "BernoulliMixture": "models.mixtures.bernoulli_mixture",
+    "VariationalGaussianMixture": "models.mixtures.variational_gaussian_mixture",
     "Pix2Pix": "models.translation.pix2pix",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",

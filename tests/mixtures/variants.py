@@ -21,4 +21,5 @@ VARIANTS = {
     "GaussianMixture tied": {"num_components": 3, "regularization": 0.01, "covariance": "tied"},
     "GaussianMixture diagonal": {"num_components": 3, "regularization": 0.01, "covariance": "diagonal"},
     "BernoulliMixture": {"num_components": 3},
+    "VariationalGaussianMixture": {"num_components": 3, "regularization": 0.01},
 }
