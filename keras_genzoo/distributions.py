@@ -227,3 +227,9 @@ def check_choice(name, value, choices):
     """ValueError naming the argument unless `value` is one of `choices`."""
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+
+
+def category_at(u, probabilities):
+    """The category into whose share of [0, 1] a number falls: int32 `(n,)`, of u `(n,)` and probabilities `(k,)`."""
+    ends = tf.cumsum(probabilities)
+    return tf.minimum(tf.searchsorted(ends, u * ends[-1], side="right"), probabilities.shape[0] - 1)

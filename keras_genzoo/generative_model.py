@@ -88,6 +88,15 @@ class GenerativeModel(ZooModel):
         """
         raise NotImplementedError
 
+    def draw_labels(self, num_samples, seed):
+        """The labels of samples of which none were asked for, int32 `(num_samples,)`: of every class as likely.
+
+        Args:
+            num_samples: int.
+            seed: int32 `(2,)`.
+        """
+        return tf.random.stateless_uniform([num_samples], seed, 0, self.num_classes, tf.int32)
+
     def generate(self, noise, condition=None):
         """Turns noise `(n, ...)`, and what it is conditioned on, into float32 samples; runs inside a graph."""
         raise NotImplementedError
@@ -133,7 +142,7 @@ class GenerativeModel(ZooModel):
         seed = self.seed_of(seed)
         if condition is None and self.num_classes is not None:
             seed_of_labels = tf.random.experimental.stateless_fold_in(seed, 1)
-            condition = tf.random.stateless_uniform([num_samples], seed_of_labels, 0, self.num_classes, tf.int32)
+            condition = self.draw_labels(num_samples, seed_of_labels)
         return self._noise(tf.constant(num_samples), seed), self.check_condition(condition, num_samples)
 
     def in_batches(self, function, batch_size, *tensors):

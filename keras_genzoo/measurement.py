@@ -111,7 +111,7 @@ def of_objectives(model, dataset):
 _BETTER = {
     "higher": (
         *("log_likelihood", "log_likelihood_bound", "precision", "recall", "density", "coverage"),
-        *("accuracy", "classifier_agreement"),
+        *("accuracy", "classification_accuracy", "classifier_agreement"),
     ),
     "lower": ("negative_elbo", "bits_per_dim", "l1", "frechet_distance", "kernel_distance", "class_imbalance"),
 }

@@ -1,8 +1,95 @@
 """Recipes of mixtures."""
 
-from keras_genzoo.recipes.recipe import TOY, Recipe
+from keras_genzoo.recipes.recipe import TOY, Published, Recipe
+
+_NUMBERS = (
+    "Samples are numbers of any size, some of them outside of 0 to 1. The likelihood is a density of numbers that come "
+    "in levels, which depends on the regularization: it compares with that of no other model."
+)
+_BITS = {
+    "unit": "nats",
+    "measure": "-log p(x)",
+    "method": "exact, statically binarised MNIST test set",
+    "source": "Larochelle and Murray 2011, https://proceedings.mlr.press/v15/larochelle11a.html",
+}
 
 RECIPES = {
+    "class_conditional_gaussian_digits": Recipe(
+        description=(
+            "A Gaussian of each class, with full covariances along 20 principal components (a Bayes classifier that "
+            "one can sample from; the components are of the probabilistic kind, Tipping and Bishop 1999, "
+            "https://doi.org/10.1111/1467-9868.00196), of 8x8 handwritten digits as their 64 numbers."
+        ),
+        model="ClassConditionalGaussian",
+        arguments={"num_principal_components": 20, "regularization": 1e-3},
+        dataset="digits",
+        data_options={"labels": True},
+        optimizers={},
+        epochs=1,
+        limits=f"{TOY} {_NUMBERS}",
+    ),
+    "class_conditional_gaussian_mnist": Recipe(
+        description=(
+            "A Gaussian of each class, with full covariances along 40 principal components (a Bayes classifier that "
+            "one can sample from; the components are of the probabilistic kind, Tipping and Bishop 1999, "
+            "https://doi.org/10.1111/1467-9868.00196), of handwritten digits as their 784 numbers."
+        ),
+        model="ClassConditionalGaussian",
+        arguments={"num_principal_components": 40},
+        dataset="mnist",
+        data_options={"labels": True},
+        validation_percent=1,  # nothing is chosen by it
+        optimizers={},
+        epochs=1,
+        published=(
+            Published(
+                value=3.3,
+                unit="%",
+                measure="error",
+                model="40 principal components and a quadratic classifier",
+                method="MNIST test set",
+                source="LeCun et al. 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf, figure 9",
+            ),
+        ),
+        limits=(
+            "One Gaussian of a class blurs what its images have in common, and samples are noisy beside the principal "
+            f"components. {_NUMBERS}"
+        ),
+    ),
+    "bernoulli_mixture_digits": Recipe(
+        description=(
+            "A mixture of 20 products of Bernoullis, fitted by expectation maximisation (Bishop 2006, section 9.3.3), "
+            "of 8x8 handwritten digits in bits."
+        ),
+        model="BernoulliMixture",
+        arguments={"num_components": 20, "smoothing": 1.0},
+        dataset="digits",
+        data_options={"binarize": "threshold"},
+        optimizers={},
+        epochs=20,
+        limits=f"{TOY} The pixels of a sample are independent given its component, so that strokes are ragged.",
+    ),
+    **{
+        f"bernoulli_mixture_{k}_binarized_mnist": Recipe(
+            description=(
+                f"A mixture of {k} products of Bernoullis, fitted by expectation maximisation (Bishop 2006, section "
+                "9.3.3), of handwritten digits in bits."
+            ),
+            model="BernoulliMixture",
+            arguments={"num_components": k},
+            dataset="binarized_mnist",
+            optimizers={},
+            epochs=epochs,
+            batch_size=500,
+            published=published,
+            limits="The pixels of a sample are independent given its component, so that strokes are ragged.",
+        )
+        for k, epochs, published in (
+            (10, 60, (Published(value=168.95, model="mixture of 10 Bernoullis", **_BITS),)),
+            (50, 60, ()),
+            (500, 60, (Published(value=137.64, model="mixture of 500 Bernoullis", **_BITS),)),
+        )
+    },
     "gaussian_mixture_digits": Recipe(
         description=(
             "A mixture of seven Gaussians with full covariances, fitted by expectation maximisation (Dempster, Laird "

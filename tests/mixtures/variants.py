@@ -1,13 +1,25 @@
 """The mixtures of the contract: every class, and each option that changes what is saved or served."""
 
-from tests.contract.variants import IMAGE_SHAPE
+from tests.contract.variants import IMAGE_SHAPE, NUM_CLASSES
 
 REPRESENTATIVE = "GaussianMixture"
 SIZES = {"shape": IMAGE_SHAPE}
 
 VARIANTS = {
+    "ClassConditionalGaussian": {"num_classes": NUM_CLASSES, "regularization": 0.01},
+    "ClassConditionalGaussian principal components": {
+        "num_classes": NUM_CLASSES,
+        "num_principal_components": 3,
+        "covariance": "tied",
+    },
+    "ClassConditionalGaussian diagonal": {
+        "num_classes": NUM_CLASSES,
+        "covariance": "diagonal",
+        "regularization": 0.01,
+    },
     "GaussianMixture": {"num_components": 3, "regularization": 0.01},
     "GaussianMixture tied": {"num_components": 3, "regularization": 0.01, "covariance": "tied"},
     "GaussianMixture diagonal": {"num_components": 3, "regularization": 0.01, "covariance": "diagonal"},
     "BernoulliMixture": {"num_components": 3},
+    "VariationalGaussianMixture": {"num_components": 3, "regularization": 0.01},
 }

@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import checks, distributions, domains, serving
+from keras_genzoo.bayes_classifier import BayesClassifier
 from keras_genzoo.graph_method import graph_method
 from keras_genzoo.measurement import Objective
 from keras_genzoo.models.autoencoders.encoder_decoder import EncoderDecoder
@@ -29,7 +30,7 @@ _VALUES_AT_ONCE = 2**20  # float32 numbers of one layer that `log_prob` holds at
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
-class VAE(EncoderDecoder):
+class VAE(BayesClassifier, EncoderDecoder):
     """Variational autoencoder.
 
     Args:
@@ -252,7 +253,7 @@ class VAE(EncoderDecoder):
         numbers = {"num_importance_samples": domains.count("num_importance_samples", 100_000), "seed": domains.seed()}
         inputs = {**self.sample_input(), **self.condition_input(), **numbers}
         outputs = {"log_prob": domains.Vectors((), "log_prob")}
-        return {**super().signatures(), "log_prob": serving.Signature(log_prob, inputs, outputs)}
+        return {**super().signatures(), **self.density_signatures(serving.Signature(log_prob, inputs, outputs))}
 
 
 def _log_mean_exp(values):

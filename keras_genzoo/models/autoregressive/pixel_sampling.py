@@ -160,8 +160,10 @@ class PixelSampling:
         return {
             "sample": loops(sample, {"num_samples": count, **numbers, **label}),
             "complete": loops(complete, {**incomplete, **numbers, **label}),
-            "log_prob": serving.Signature(
-                log_prob, {**self.sample_input(), **label}, {"log_prob": domains.Vectors((), "log_prob")}
+            **self.density_signatures(
+                serving.Signature(
+                    log_prob, {**self.sample_input(), **label}, {"log_prob": domains.Vectors((), "log_prob")}
+                )
             ),
         }
 

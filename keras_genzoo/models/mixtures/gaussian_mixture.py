@@ -11,19 +11,16 @@ The sums of squares are taken about the mean of the mixture before the step, in 
 would lose the covariance to rounding where means are large beside it.
 """
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import checks, distributions, domains
 from keras_genzoo.distributions import tfd
+from keras_genzoo.models.mixtures.gaussians import Gaussians
 from keras_genzoo.models.mixtures.mixture_model import MixtureModel
 
-_COVARIANCES = ("full", "tied", "diagonal")
 _FEWEST = 1e-6  # a component with fewer values than this rests where it is
-_LEAST_SHARE = 1e-12  # of a variance, that the other dimensions must leave unexplained
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
@@ -39,24 +36,16 @@ class GaussianMixture(MixtureModel):
     """
 
     def __init__(self, shape, num_components=8, covariance="full", regularization=1e-6, **kwargs):
-        distributions.check_choice("covariance", covariance, _COVARIANCES)
-        if not 0 <= regularization < math.inf:
-            raise ValueError(f"`regularization` must be a number, not negative; got {regularization!r}.")
         domain = domains.Values(checks.positive_integers("shape", shape))
-        self.covariance = covariance
-        self.regularization = regularization
         super().__init__(domain, num_components, **kwargs)
-        (k, d), parameter = self._sizes, {"trainable": False, "aggregation": "only_first_replica"}
-        self.means = self.add_float32_weight("means", (k, d), "zeros", **parameter)
-        # Factors L of the covariances L L', which stay positive however they are rounded; standard deviations.
-        shapes = {"full": (k, d, d), "tied": (d, d), "diagonal": (k, d)}
-        initializer = "ones" if covariance == "diagonal" else _identity
-        self.scales = self.add_float32_weight("scales", shapes[covariance], initializer, **parameter)
+        self.gaussians = Gaussians(self.num_components, domain.num_values, covariance, regularization)
+        self.covariance, self.regularization = covariance, regularization
+        parameter = {"trainable": False, "aggregation": "only_first_replica"}
+        self.means = self.add_float32_weight("means", (num_components, domain.num_values), "zeros", **parameter)
+        self.scales = self.add_float32_weight(
+            "scales", self.gaussians.scale_shape, self.gaussians.initial_scales, **parameter
+        )
         self.build()
-
-    @property
-    def _sizes(self):
-        return self.num_components, self.sample_domain.num_values
 
     def get_config(self):
         return {
@@ -90,112 +79,50 @@ class GaussianMixture(MixtureModel):
                 raise ValueError(f"`{name}` must have shape {shape}; got {given[name].shape}.")
         if not (given["weights"] > 0).all():
             raise ValueError("`weights` must be positive, one for each component.")
-        try:
-            scales = self._scales_of(given["covariances"])
-        except np.linalg.LinAlgError:
-            scales = np.array(math.nan)
-        if not np.isfinite(scales).all():
+        scales = self.gaussians.scales_of(given["covariances"])
+        if scales is None:
             raise ValueError("`covariances` must be positive definite, and variances positive.")
         self.mixture_weights.assign(given["weights"] / given["weights"].sum())
-        self.means.assign(given["means"].reshape(self._sizes))
+        self.means.assign(given["means"].reshape(self.means.shape))
         self.scales.assign(scales)
         self.start.assign(1)
 
     # ---- expectation maximisation ----
 
     def log_components(self, x):
-        x, means, scales = x - self._middle, self._in_float64(self.means) - self._middle, self._in_float64(self.scales)
-        if self.covariance == "diagonal":
-            precisions = scales**-2
-            squares = tf.matmul(x**2, precisions, transpose_b=True) + tf.reduce_sum(means**2 * precisions, axis=-1)
-            squares -= 2 * tf.matmul(x, means * precisions, transpose_b=True)
-            log_volume = tf.reduce_sum(tf.math.log(scales), axis=-1)
-        else:
-            log_volume = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(scales)), axis=-1)
-            identity = tf.eye(x.shape[1], batch_shape=scales.shape[:-2], dtype=x.dtype)
-            whitening = tf.linalg.matrix_transpose(tf.linalg.triangular_solve(scales, identity))  # (L^-1)'
-            squares = self._squared_distances(x, means, whitening)
-        return -0.5 * (squares + x.shape[1] * math.log(2 * math.pi)) - log_volume
-
-    def _squared_distances(self, x, means, whitening):
-        """|L_k^-1 (x - m_k)|^2 `(n, k)`, by as few products of matrices as possible."""
-        if self.covariance == "tied":
-            x, means = tf.matmul(x, whitening), tf.matmul(means, whitening)
-            squares = tf.reduce_sum(x**2, axis=-1, keepdims=True) + tf.reduce_sum(means**2, axis=-1)
-            return squares - 2 * tf.matmul(x, means, transpose_b=True)
-        k, d = self._sizes
-        every = tf.reshape(tf.transpose(whitening, (1, 0, 2)), (d, k * d))
-        z = tf.reshape(tf.matmul(x, every), (-1, k, d)) - tf.einsum("kd,kde->ke", means, whitening)
-        return tf.reduce_sum(z**2, axis=-1)
+        means, scales = (tf.cast(weight, tf.float64) for weight in (self.means, self.scales))
+        return self.gaussians.log_prob(x - self._middle, means - self._middle, scales)
 
     @property
     def _middle(self):
         """The mean of the mixture, float64 `(d,)`."""
-        return tf.linalg.matvec(self._in_float64(self.means), self._in_float64(self.mixture_weights), transpose_a=True)
-
-    def _in_float64(self, weight):
-        return tf.cast(weight, tf.float64)
+        means, weights = (tf.cast(weight, tf.float64) for weight in (self.means, self.mixture_weights))
+        return tf.linalg.matvec(means, weights, transpose_a=True)
 
     @property
     def sum_shapes(self):
-        return {"first": self._sizes, "second": tuple(self.scales.shape)}
+        return self.gaussians.sum_shapes
 
     def sums(self, x, responsibilities):
-        x = x - self._middle
-        if self.covariance == "diagonal":
-            second = tf.matmul(responsibilities, x**2, transpose_a=True)
-        elif self.covariance == "tied":
-            second = tf.matmul(x, x, transpose_a=True)  # the responsibilities for a value sum to 1
-        else:
-            k, d = self._sizes
-            weighted = tf.reshape(responsibilities[:, :, None] * x[:, None], (-1, k * d))
-            second = tf.reshape(tf.matmul(weighted, x, transpose_a=True), (k, d, d))
-        return {"first": tf.matmul(responsibilities, x, transpose_a=True), "second": second}
+        return self.gaussians.sums(x - self._middle, responsibilities)
 
     def maximize(self, totals, sums):
         lives = totals > _FEWEST
-        counts = np.maximum(totals, _FEWEST)[:, None]
-        means, lives_as_a_whole = sums["first"] / counts, lives[:, None]  # (k, d), about the middle
-        if self.covariance == "diagonal":
-            covariances = sums["second"] / counts - means**2
-        elif self.covariance == "tied":
-            covariances = (sums["second"] - (totals[:, None] * means).T @ means) / totals.sum()
-            lives_as_a_whole = True
-        else:
-            covariances = sums["second"] / counts[..., None] - means[:, :, None] * means[:, None]
-            lives_as_a_whole = lives[:, None, None]
+        means, covariances = self.gaussians.fit(np.maximum(totals, _FEWEST), sums)
+        if self.covariance == "full":
             covariances[~lives] = np.eye(means.shape[1])
-        d = self._sizes[1]
-        ridge = self.regularization * (1 if self.covariance == "diagonal" else np.eye(d))
-        try:
-            scales = self._scales_of(covariances + ridge)
-        except np.linalg.LinAlgError:
-            scales = np.array(math.nan)
-        if not np.isfinite(scales).all():
-            raise ValueError(
-                f"a covariance is not positive definite: some component has too few different values. Choose a larger "
-                f"`regularization` than {self.regularization}, fewer components, or covariance='diagonal'."
-            )
+        scales = self.gaussians.regularized_scales(covariances, "fewer components")
         self.means.assign(np.where(lives[:, None], self._middle + means, self.means.numpy()))
-        self.scales.assign(np.where(lives_as_a_whole, scales, self.scales.numpy()))
-
-    def _scales_of(self, covariances):
-        """Factors of covariances, or standard deviations; LinAlgError, or NaN, where there are none."""
-        if self.covariance == "diagonal":
-            return np.sqrt(np.where(covariances > 0, covariances, math.nan))
-        scales = np.linalg.cholesky(covariances)
-        variances, unexplained = (np.diagonal(x, axis1=-2, axis2=-1) for x in (covariances, scales))
-        # Of a singular covariance, rounding may leave a little where there is nothing.
-        return scales if (unexplained**2 > _LEAST_SHARE * variances).all() else np.array(math.nan)
+        if self.covariance != "tied":
+            scales = np.where(lives.reshape(-1, *[1] * (scales.ndim - 1)), scales, self.scales.numpy())
+        self.scales.assign(scales)
 
     # ---- sampling ----
 
     @property
     def covariances(self):
         """float32 `(k, d, d)`, of `"tied"` `(d, d)`, of `"diagonal"` the variances `(k, d)`."""
-        scales = self._in_float64(self.scales)
-        squares = scales**2 if self.covariance == "diagonal" else tf.matmul(scales, scales, transpose_b=True)
-        return tf.cast(squares, tf.float32)
+        return tf.cast(self.gaussians.covariances_of(tf.cast(self.scales, tf.float64)), tf.float32)
 
     @property
     def distribution(self):
@@ -209,26 +136,11 @@ class GaussianMixture(MixtureModel):
         """Which component, by a number in [0, 1), and where in it, by normal numbers: `(num_samples, 1 + d)`."""
         seeds = tf.random.split(seed, 2)
         u = tf.random.stateless_uniform((num_samples, 1), seeds[0], alg="philox")
-        normal = tf.random.stateless_normal((num_samples, self._sizes[1]), seeds[1], alg="philox")
+        normal = tf.random.stateless_normal((num_samples, self.sample_domain.num_values), seeds[1], alg="philox")
         return tf.concat([u, normal], axis=1)
 
     def generate(self, noise, condition=None):
-        component, normal = self.component_at(noise[:, 0]), self._in_float64(noise[:, 1:])
-        values = tf.gather(self._in_float64(self.means), component) + self._scaled(normal, component)
+        component, normal = self.component_at(noise[:, 0]), tf.cast(noise[:, 1:], tf.float64)
+        means, scales = (tf.cast(weight, tf.float64) for weight in (self.means, self.scales))
+        values = tf.gather(means, component) + self.gaussians.scaled(normal, component, scales)
         return tf.reshape(tf.cast(values, tf.float32), (-1, *self.sample_domain.shape))
-
-    def _scaled(self, normal, component):
-        """L_k z of normal numbers z `(n, d)` and each one's component `(n,)`."""
-        scales, (k, d) = self._in_float64(self.scales), self._sizes
-        if self.covariance == "diagonal":
-            return tf.gather(scales, component) * normal
-        if self.covariance == "tied":
-            return tf.matmul(normal, scales, transpose_b=True)
-        if k > d:
-            return tf.linalg.matvec(tf.gather(scales, component), normal)
-        # By every component, of which one is taken: k numbers for each of z instead of the d in a row of its own L.
-        return tf.gather(tf.einsum("nd,ked->nke", normal, scales), component, axis=1, batch_dims=1)
-
-
-def _identity(shape, dtype=None):
-    return tf.eye(shape[-1], batch_shape=shape[:-2], dtype=dtype or "float32")

@@ -16,9 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import batches, checks, domains, serving
+from keras_genzoo import batches, checks, distributions, domains, serving
 from keras_genzoo.generative_model import GenerativeModel
 from keras_genzoo.graph_method import graph_method
+from keras_genzoo.models.mixtures.epoch_sums import EpochSums
 
 _MOST_TO_START_FROM = 20_000  # values that clusters are sought among
 _AT_ONCE = 1000  # of these, values that are summed over in one go
@@ -81,6 +82,17 @@ class MixtureModel(GenerativeModel):
         """
         raise NotImplementedError
 
+    def begin_from(self, x):
+        """What a model takes from the data beside its components, of float64 `x` `(n, d)`, before they are sought."""
+
+    def expected_log_joint(self, x):
+        """log w_k p_k(x), float64 `(n, k)`, of `x` `(n, d)`; its mean where parameters are distributions themselves."""
+        return self._log_joint(x)
+
+    def weights_of(self, totals):
+        """The weights that the M step sets by the sums of responsibilities `(k,)`."""
+        return totals / totals.sum()
+
     # ---- expectation maximisation ----
 
     def compile(self, **kwargs):
@@ -90,8 +102,7 @@ class MixtureModel(GenerativeModel):
             **kwargs: `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
         """
         super().compile(**kwargs)
-        shapes = {"responsibility": (self.num_components,), **self.sum_shapes}
-        self._sums = _Sums({name: _sum(shape) for name, shape in shapes.items()})
+        self._sums = EpochSums({"responsibility": (self.num_components,), **self.sum_shapes})
 
     @property
     def is_initialized(self):
@@ -102,46 +113,46 @@ class MixtureModel(GenerativeModel):
         from sklearn.cluster import KMeans  # here, since it takes a while to import
 
         seed = int(self.next_seed()[0])
-        x = _some_rows((self._flat(self.unpack(batch)[0]).numpy() for batch in dataset), seed)
+        x, num_rows = _some_rows((self._flat(self.unpack(batch)[0]).numpy() for batch in dataset), seed)
         if len(np.unique(x, axis=0)) < self.num_components:
             raise ValueError(
                 f"`num_components` is {self.num_components}, but the data hold fewer different values; choose fewer."
             )
         labels = KMeans(self.num_components, n_init=1, random_state=seed % 2**31).fit_predict(x)
-        self._set_by(x, tf.one_hot(labels, self.num_components, dtype=tf.float64))
+        self.begin_from(x)
+        self._set_by(x, tf.one_hot(labels, self.num_components, dtype=tf.float64), num_rows / len(x))
         self.start.assign(1)
 
-    def _set_by(self, x, responsibilities):
+    def _set_by(self, x, responsibilities, rows_for_each):
         sums = dict.fromkeys(self.sum_shapes, 0.0)
         for first in range(0, len(x), _AT_ONCE):
             rows = slice(first, first + _AT_ONCE)
             for name, value in self.sums(tf.convert_to_tensor(x[rows]), responsibilities[rows]).items():
-                sums[name] += value.numpy()
-        self._maximize(tf.reduce_sum(responsibilities, axis=0).numpy(), sums)
+                sums[name] += rows_for_each * value.numpy()
+        self._maximize(rows_for_each * tf.reduce_sum(responsibilities, axis=0).numpy(), sums)
 
     def begin_epoch(self):
-        for variable in self._sums.variables.values():
-            variable.assign(tf.zeros_like(variable))
+        self._sums.reset()
 
     def train_step(self, data):
+        return self.track(loss=tf.cast(-self.expect(data), tf.float32))
+
+    def expect(self, data):
+        """The E step of a batch: adds to the sums, and gives log sum_k of `expected_log_joint`, float64 `(n,)`."""
         x = self._flat(self.unpack(data)[0])
-        log_joint = self._log_joint(x)
-        log_prob = tf.reduce_logsumexp(log_joint, axis=1)  # (n,)
-        responsibilities = tf.exp(log_joint - log_prob[:, None])  # (n, k)
-        self._sums.variables["responsibility"].assign_add(tf.reduce_sum(responsibilities, axis=0))
-        for name, value in self.sums(x, responsibilities).items():
-            self._sums.variables[name].assign_add(value)
-        return self.track(loss=tf.cast(-log_prob, tf.float32))
+        log_joint = self.expected_log_joint(x)
+        log_sum = tf.reduce_logsumexp(log_joint, axis=1)
+        responsibilities = tf.exp(log_joint - log_sum[:, None])  # (n, k)
+        self._sums.add(responsibility=tf.reduce_sum(responsibilities, axis=0), **self.sums(x, responsibilities))
+        return log_sum
 
     def end_epoch(self):
-        sums = {name: variable.numpy() for name, variable in self._sums.variables.items()}
+        sums = self._sums.values()
         self._maximize(sums.pop("responsibility"), sums)
 
     def _maximize(self, totals, sums):
-        self.maximize(
-            totals, sums
-        )  # before the weights move: it may raise, and looks at the model that the sums are of
-        self.mixture_weights.assign(totals / totals.sum())
+        self.maximize(totals, sums)  # before the weights move: it may raise, and asks the model that the sums are of
+        self.mixture_weights.assign(self.weights_of(totals))
 
     def test_step(self, data):
         return self.track(loss=-self._log_prob(self.unpack(data)[0]))
@@ -191,8 +202,7 @@ class MixtureModel(GenerativeModel):
 
     def component_at(self, u):
         """The component into whose share of [0, 1] a number falls: int32 `(n,)`, of u `(n,)`."""
-        ends = tf.cumsum(tf.convert_to_tensor(self.mixture_weights))
-        return tf.minimum(tf.searchsorted(ends, u * ends[-1], side="right"), self.num_components - 1)
+        return distributions.category_at(u, tf.convert_to_tensor(self.mixture_weights))
 
     def signatures(self):
         name = self.sample_domain.name
@@ -211,32 +221,16 @@ class MixtureModel(GenerativeModel):
         }
 
 
-def _sum(shape):
-    """A variable to which every replica adds its own part."""
-    return tf.Variable(
-        tf.zeros(shape, tf.float64),
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.SUM,
-    )
-
-
-class _Sums:
-    """Holds the sums of an epoch out of Keras's sight: they are no parameters, and no file keeps them."""
-
-    def __init__(self, variables):
-        self.variables = variables
-
-
 def _some_rows(batches, seed):
-    """At most so many rows of batches `(n, d)`, each with the same chance, in memory for no more."""
-    rng, rows, keys = np.random.default_rng(seed % 2**31), [], []
+    """At most so many rows of batches `(n, d)`, each with the same chance, in memory for no more; the number of all."""
+    rng, rows, keys, num_rows = np.random.default_rng(seed % 2**31), [], [], 0
     for batch in batches:
+        num_rows += len(batch)
         rows.append(batch)
         keys.append(rng.uniform(size=len(batch)))
         if sum(map(len, rows)) > 2 * _MOST_TO_START_FROM:
             rows, keys = _smallest(rows, keys)
-    return _smallest(rows, keys)[0][0]
+    return _smallest(rows, keys)[0][0], num_rows
 
 
 def _smallest(rows, keys):
