@@ -25,6 +25,7 @@ _MODELS = {
     "WGANGP": "models.adversarial.wgan_gp",
     "GaussianMixture": "models.mixtures.gaussian_mixture",
     "BernoulliMixture": "models.mixtures.bernoulli_mixture",
+    "RestrictedBoltzmannMachine": "models.energy.restricted_boltzmann_machine",
     "Pix2Pix": "models.translation.pix2pix",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
