@@ -5,14 +5,14 @@ A recipe is data. `genzoo train NAME` (keras_genzoo/runs.py) makes a run of it. 
 
 import difflib
 
-from keras_genzoo.recipes import adversarial, autoencoders, autoregressive, classifiers, mixtures, translation
+from keras_genzoo.recipes import adversarial, autoencoders, autoregressive, classifiers, energy, mixtures, translation
 from keras_genzoo.recipes.recipe import Optimizer, Published, Recipe, Regularizer
 
 __all__ = ["RECIPES", "Optimizer", "Published", "Recipe", "Regularizer", "get"]
 
 RECIPES = {
     name: recipe
-    for family in (mixtures, autoencoders, adversarial, autoregressive, translation, classifiers)
+    for family in (mixtures, energy, autoencoders, adversarial, autoregressive, translation, classifiers)
     for name, recipe in family.RECIPES.items()
 }
 
