@@ -27,6 +27,7 @@ _MODELS = {
     "GaussianMixture": "models.mixtures.gaussian_mixture",
     "BernoulliMixture": "models.mixtures.bernoulli_mixture",
     "VariationalGaussianMixture": "models.mixtures.variational_gaussian_mixture",
+    "RestrictedBoltzmannMachine": "models.energy.restricted_boltzmann_machine",
     "Pix2Pix": "models.translation.pix2pix",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",

@@ -14,9 +14,13 @@ from keras_genzoo import presets, recipes
 from keras_genzoo.measurement import Measurement
 
 # Of a preset's figures the one that says most stands in its line.
-_MAIN_FIGURES = ("l1", "log_likelihood", "log_likelihood_bound", "frechet_distance", "accuracy")
+_MAIN_FIGURES = ("l1", "log_likelihood", "log_likelihood_bound", "log_likelihood_ais", "frechet_distance", "accuracy")
 _CLASSIFIERS = "evaluation.classifiers"  # a family of recipes and presets, of `evaluation.Classifier`
-_LIKELIHOODS = {"log_likelihood": "-log p(x), ", "log_likelihood_bound": "upper bound of -log p(x), "}
+_LIKELIHOODS = {
+    "log_likelihood": "-log p(x), ",
+    "log_likelihood_bound": "upper bound of -log p(x), ",
+    "log_likelihood_ais": "-log p(x) by AIS, a lower bound of it in expectation, ",
+}
 _DIRECTIONS = "nats, L1 and Frechet distance: lower is better; accuracy: higher is better"
 
 

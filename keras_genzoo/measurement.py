@@ -110,8 +110,8 @@ def of_objectives(model, dataset):
 # Not the losses and scores of two players, which say nothing alone.
 _BETTER = {
     "higher": (
-        *("log_likelihood", "log_likelihood_bound", "precision", "recall", "density", "coverage"),
-        *("accuracy", "classification_accuracy", "classifier_agreement"),
+        *("log_likelihood", "log_likelihood_bound", "log_likelihood_ais", "log_likelihood_reverse_ais"),
+        *("precision", "recall", "density", "coverage", "accuracy", "classification_accuracy", "classifier_agreement"),
     ),
     "lower": ("negative_elbo", "bits_per_dim", "l1", "frechet_distance", "kernel_distance", "class_imbalance"),
 }

@@ -32,7 +32,8 @@ class ZooModel(ChecksData, Steps, keras.Model):
     optimizer_names = ("optimizer",)  # arguments of `compile`, and attributes; none for a model that needs none
     refused_arguments = ("loss", "loss_weights", "metrics", "weighted_metrics")  # of Keras's `compile`
     verbs = ()  # what it can do for its users, the names of its signatures and methods
-    log_prob_is_exact = None  # True for an exact `log_prob`, False for a bound from draws, None for a model without
+    # True for an exact `log_prob`, False for a bound from draws, None for a model that has none or measures its own.
+    log_prob_is_exact = None
     is_initialized = True  # whether `initialize` has nothing left to do
 
     def __init__(self, **kwargs):

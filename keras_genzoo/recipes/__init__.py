@@ -11,6 +11,7 @@ from keras_genzoo.recipes import (
     autoencoders,
     autoregressive,
     classifiers,
+    energy,
     mixtures,
     photographs,
     settings,
@@ -22,7 +23,7 @@ __all__ = ["RECIPES", "Optimizer", "Published", "Recipe", "Regularizer", "get", 
 
 RECIPES = {
     name: recipe
-    for family in (mixtures, autoencoders, adversarial, autoregressive, translation, photographs, classifiers)
+    for family in (mixtures, energy, autoencoders, adversarial, autoregressive, translation, photographs, classifiers)
     for name, recipe in family.RECIPES.items()
 }
 
