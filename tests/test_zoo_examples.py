@@ -21,6 +21,15 @@ LOCAL_PATH = re.compile(r"(?<![\w./:-])(~/|/(home|root|work|tmp|Users|mnt|opt|co
 
 # What each notebook's cell tagged "parameters" says instead, so that the notebook runs in seconds.
 TOY = {
+    "classical": {
+        "dataset": "digits",
+        "num_components": 10,
+        "num_frames": 3,
+        "num_hidden": 10,
+        "rbm_epochs": 2,
+        "sweeps": (1, 10),
+        "seeds": 1,
+    },
     "gan": {
         "ring_points": 2000,
         "ring_epochs": 2,
