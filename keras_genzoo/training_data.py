@@ -227,7 +227,7 @@ def _split(data):
 
 
 class Epochs(keras.callbacks.Callback):
-    """Tells the model where its epochs begin and end, and raises where a data set of no known length held no batch."""
+    """Tells the model where epochs and batches end, and raises where a data set of no known length held no batch."""
 
     def __init__(self):
         super().__init__()
@@ -244,6 +244,7 @@ class Epochs(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.num_train_batches += 1
+        self.model.end_batch()
 
     def on_test_batch_end(self, batch, logs=None):
         self.num_test_batches += 1

@@ -62,6 +62,9 @@ class ZooModel(ChecksData, Steps, keras.Model):
     def begin_epoch(self):
         """What comes before the first batch of each epoch of `fit`."""
 
+    def end_batch(self):
+        """What comes after each batch of `fit` (after several, where `steps_per_execution` says so)."""
+
     def end_epoch(self):
         """What comes after the last batch of each epoch of `fit`, and before it is validated: an M step, a schedule."""
 

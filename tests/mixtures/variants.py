@@ -20,6 +20,8 @@ VARIANTS = {
     "GaussianMixture": {"num_components": 3, "regularization": 0.01},
     "GaussianMixture tied": {"num_components": 3, "regularization": 0.01, "covariance": "tied"},
     "GaussianMixture diagonal": {"num_components": 3, "regularization": 0.01, "covariance": "diagonal"},
+    "GaussianMixture steps": {"num_components": 3, "regularization": 0.01, "step_size_decay": 0.7},
     "BernoulliMixture": {"num_components": 3},
+    "BernoulliMixture steps": {"num_components": 3, "step_size_decay": 0.7},
     "VariationalGaussianMixture": {"num_components": 3, "regularization": 0.01},
 }

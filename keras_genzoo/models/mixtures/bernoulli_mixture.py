@@ -22,22 +22,28 @@ class BernoulliMixture(MixtureModel):
         shape: tuple `(height, width, channels)`.
         num_components: int.
         smoothing: float, positive; bits of either kind that are added to those of each pixel in each component.
+        step_size_decay: float or None; with a number each batch is a step, see `GaussianMixture`.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    def __init__(self, shape, num_components=10, smoothing=0.1, **kwargs):
+    def __init__(self, shape, num_components=10, smoothing=0.1, step_size_decay=None, **kwargs):
         if not smoothing > 0:
             raise ValueError(f"`smoothing` must be positive; got {smoothing!r}.")
         self.smoothing = smoothing
         shape = checks.positive_integers("shape", shape, 3)
-        super().__init__(domains.LevelImages(shape, "values", num_levels=2), num_components, **kwargs)
+        super().__init__(domains.LevelImages(shape, "values", num_levels=2), num_components, step_size_decay, **kwargs)
         self.probabilities = self.add_float32_weight(
             "probabilities", self.sum_shapes["ones"], keras.initializers.Constant(0.5), trainable=False
         )
         self.build()
 
     def get_config(self):
-        return {**super().get_config(), "shape": list(self.sample_domain.shape), "smoothing": self.smoothing}
+        return {
+            **super().get_config(),
+            "shape": list(self.sample_domain.shape),
+            "smoothing": self.smoothing,
+            "step_size_decay": self.step_size_decay,
+        }
 
     @property
     def sum_shapes(self):
@@ -49,6 +55,10 @@ class BernoulliMixture(MixtureModel):
 
     def sums(self, x, responsibilities):
         return {"ones": tf.matmul(responsibilities, x, transpose_a=True)}
+
+    def expected_sums(self, totals):
+        n, q = totals[:, None], self.probabilities.numpy().astype("float64")
+        return {"ones": np.clip(q * (n + 2 * self.smoothing) - self.smoothing, 0, n)}
 
     def maximize(self, totals, sums):
         q = (sums["ones"] + self.smoothing) / (totals[:, None] + 2 * self.smoothing)

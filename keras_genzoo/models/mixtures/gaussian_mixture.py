@@ -32,12 +32,15 @@ class GaussianMixture(MixtureModel):
         num_components: int.
         covariance: `"full"`, a covariance for each component; `"tied"`, one for all; `"diagonal"`, variances alone.
         regularization: float, not negative; added to every variance, so that a component on few values stays a density.
+        step_size_decay: float or None. By default an epoch is one exact iteration; with a number, above 0.5 and up to
+            1, each batch is a step, whose size falls as (number of steps + 1)^-step_size_decay, for data that are too
+            many to wait for the end of an epoch. 0 forgets all batches but the last.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    def __init__(self, shape, num_components=8, covariance="full", regularization=1e-6, **kwargs):
+    def __init__(self, shape, num_components=8, covariance="full", regularization=1e-6, step_size_decay=None, **kwargs):
         domain = domains.Values(checks.positive_integers("shape", shape))
-        super().__init__(domain, num_components, **kwargs)
+        super().__init__(domain, num_components, step_size_decay, **kwargs)
         self.gaussians = Gaussians(self.num_components, domain.num_values, covariance, regularization)
         self.covariance, self.regularization = covariance, regularization
         parameter = {"trainable": False, "aggregation": "only_first_replica"}
@@ -53,6 +56,7 @@ class GaussianMixture(MixtureModel):
             "shape": list(self.sample_domain.shape),
             "covariance": self.covariance,
             "regularization": self.regularization,
+            "step_size_decay": self.step_size_decay,
         }
 
     def start_from(self, weights, means, covariances):
@@ -105,6 +109,11 @@ class GaussianMixture(MixtureModel):
 
     def sums(self, x, responsibilities):
         return self.gaussians.sums(x - self._middle, responsibilities)
+
+    def expected_sums(self, totals):
+        means, scales = (tf.cast(weight, tf.float64) for weight in (self.means, self.scales))
+        covariances = self.gaussians.covariances_of(scales).numpy() - self.gaussians.ridge
+        return self.gaussians.sums_of(totals, (means - self._middle).numpy(), covariances)
 
     def maximize(self, totals, sums):
         lives = totals > _FEWEST

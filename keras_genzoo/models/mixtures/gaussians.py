@@ -42,6 +42,11 @@ class Gaussians:
             return tf.ones(shape, dtype or "float32")
         return tf.eye(self.d, batch_shape=shape[:-2], dtype=dtype or "float32")
 
+    @property
+    def ridge(self):
+        """What the regularisation adds to a covariance, an array or a number."""
+        return self.regularization * (1 if self.covariance == "diagonal" else np.eye(self.d))
+
     def log_prob(self, x, means, scales):
         """log N(x; m_k, L_k L_k'): `(n, k)`, of x `(n, d)`."""
         if self.covariance == "diagonal":
@@ -90,6 +95,17 @@ class Gaussians:
             return means, (sums["second"] - (totals[:, None] * means).T @ means) / totals.sum()
         return means, sums["second"] / totals[:, None, None] - means[:, :, None] * means[:, None]
 
+    def sums_of(self, totals, means, covariances):
+        """The sums of which `fit` makes these means and covariances, all arrays."""
+        first = totals[:, None] * means
+        if self.covariance == "diagonal":
+            second = totals[:, None] * (covariances + means**2)
+        elif self.covariance == "tied":
+            second = totals.sum() * covariances + first.T @ means
+        else:
+            second = totals[:, None, None] * (covariances + means[:, :, None] * means[:, None])
+        return {"first": first, "second": second}
+
     def regularized_scales(self, covariances, remedy):
         """Factors L of covariances with the regularisation; ValueError, which ends in `remedy`, where there are none.
 
@@ -97,8 +113,7 @@ class Gaussians:
             covariances: array of `scale_shape`.
             remedy: str, what to do beside a larger regularisation.
         """
-        ridge = self.regularization * (1 if self.covariance == "diagonal" else np.eye(self.d))
-        scales = self.scales_of(covariances + ridge)
+        scales = self.scales_of(covariances + self.ridge)
         if scales is None:
             raise ValueError(
                 "a covariance is not positive definite: there are too few different values. Choose a larger "

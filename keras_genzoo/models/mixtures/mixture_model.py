@@ -9,7 +9,13 @@ An epoch of `fit` is one exact iteration, however the data are batched:
     E step   of each batch: r_nk, the probability that x_n came from component k, and sums over n of what M needs
     M step   at the end of the epoch: the parameters that fit the sums best
 
-so that the likelihood of the training data never falls. Everything is computed in float64, parameters are float32.
+so that the likelihood of the training data never falls. On streams, with `step_size_decay`, each batch t = 0, 1, ...
+has an M step of its own (Cappe and Moulines 2009, https://arxiv.org/abs/0712.4273), from sums s that forget slowly:
+
+    s <- (1 - g) s + g s_batch,    g = (t + 2)^-decay
+
+The s before is what the parameters say that the sums of data are, since the M step can be turned round. Everything is
+computed in float64, parameters are float32.
 """
 
 import keras
@@ -34,6 +40,7 @@ class MixtureModel(GenerativeModel):
     Args:
         sample_domain: `Domain` of the values.
         num_components: int, k.
+        step_size_decay: float from 0 to 1, or None for exact iterations.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
@@ -41,14 +48,24 @@ class MixtureModel(GenerativeModel):
     objectives = ()  # its loss is the exact likelihood
     log_prob_is_exact = True
 
-    def __init__(self, sample_domain, num_components, **kwargs):
+    def __init__(self, sample_domain, num_components, step_size_decay=None, **kwargs):
+        if step_size_decay is not None and not 0 <= step_size_decay <= 1:
+            raise ValueError(
+                f"`step_size_decay` must lie in 0..1, above 0.5 to converge, or be None; got {step_size_decay!r}."
+            )
         super().__init__(sample_domain, **kwargs)
         (self.num_components,) = checks.positive_integers("num_components", [num_components], 1)
         parameter = {"trainable": False, "aggregation": "only_first_replica"}
         self.mixture_weights = self.add_float32_weight(
             "mixture_weights", (num_components,), keras.initializers.Constant(1 / num_components), **parameter
         )
+        self.mixture_weights.stays_float32 = True  # rounded to half precision they would not sum to 1
         self.start = self.add_weight(name="start", shape=(), initializer="zeros", dtype="int32", **parameter)
+        self.step_size_decay = step_size_decay
+        if step_size_decay is not None:
+            self.num_steps = self.add_weight(
+                name="num_steps", shape=(), initializer="zeros", dtype="int32", **parameter
+            )
 
     def get_config(self):
         return {**super().get_config(), "num_components": self.num_components}
@@ -71,6 +88,11 @@ class MixtureModel(GenerativeModel):
 
     def sums(self, x, responsibilities):
         """The sums over a batch `x` `(n, d)` that the M step needs, weighted by responsibilities `(n, k)`: a dict."""
+        raise NotImplementedError
+
+    def expected_sums(self, totals):
+        """The sums that `maximize` makes the present parameters of, with responsibilities that sum to `totals`: a dict
+        of float64 arrays, of models with `step_size_decay`."""
         raise NotImplementedError
 
     def maximize(self, totals, sums):
@@ -146,9 +168,23 @@ class MixtureModel(GenerativeModel):
         self._sums.add(responsibility=tf.reduce_sum(responsibilities, axis=0), **self.sums(x, responsibilities))
         return log_sum
 
-    def end_epoch(self):
+    def end_batch(self):
+        if self.step_size_decay is None:
+            return
         sums = self._sums.values()
-        self._maximize(sums.pop("responsibility"), sums)
+        self._sums.reset()
+        step_size = (self.num_steps.numpy() + 2.0) ** -self.step_size_decay
+        totals = sums.pop("responsibility")
+        # In numbers of examples: as many as the sums remember, which is what smoothing is beside.
+        before = (1 - step_size) / step_size * totals.sum() * self.mixture_weights.numpy().astype("float64")
+        expected = self.expected_sums(before)
+        self._maximize(before + totals, {name: expected[name] + value for name, value in sums.items()})
+        self.num_steps.assign_add(1)
+
+    def end_epoch(self):
+        if self.step_size_decay is None:
+            sums = self._sums.values()
+            self._maximize(sums.pop("responsibility"), sums)
 
     def _maximize(self, totals, sums):
         self.maximize(totals, sums)  # before the weights move: it may raise, and asks the model that the sums are of
