@@ -40,6 +40,8 @@ def finish(model, recipe, settings, output, report, full):
     if "reconstruct" in model.verbs:
         batch = run_data.first_examples(recipe, settings, "test")
         pictures.save_grid(callbacks.reconstruction_grid(loaded, batch), output / "reconstructions.png")
+    for name, images in loaded.pictures().items():
+        pictures.save_grid(images, output / f"{name}.png")
     draws, version = bool(model.verbs), ""
     if draws:
         pictures.save_grid(_drawn(loaded, recipe, settings), output / "samples.png")
@@ -63,6 +65,7 @@ def finish(model, recipe, settings, output, report, full):
         "samples.png": "what the model draws",
         "training.gif": "the samples of each epoch, one after another, as a film",
         "reconstructions.png": "rows of test images, each above the row of their reconstructions",
+        **{f"{name}.png": f"the model's {name}" for name in loaded.pictures()},
         "history.csv": "the metrics of each epoch",
         "pictures/": "samples after each epoch, from the same noise",
         "preset/": f"the model, with a card; keras_genzoo.{recipe.model}.from_preset({str(output / 'preset')!r})",

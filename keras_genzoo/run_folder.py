@@ -6,6 +6,7 @@ pictures/               samples after each epoch, always from the same noise (mo
 samples.png             samples of the finished model
 training.gif            the samples of each epoch, one after another
 reconstructions.png     test images, and below each its reconstruction (models that encode)
+means.png, filters.png  means of classes and components, weights of hidden units (mixtures, Boltzmann machines)
 preset/                 the model, for `from_preset` and for sharing
 saved_model/<version>/  the model for TensorFlow Serving and `tf.saved_model.load` (models that sample)
 backup/                 what `--resume` goes on from; see backup.py

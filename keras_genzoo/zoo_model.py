@@ -113,6 +113,10 @@ class ZooModel(ChecksData, Steps, keras.Model):
         """
         return measurement.of_objectives(self, dataset)
 
+    def pictures(self):
+        """What people look at of the model itself, such as its filters: a dict, name to images `(n, h, w, c)`."""
+        return {}
+
     # ---- configuration and saving ----
 
     def get_config(self):

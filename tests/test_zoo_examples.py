@@ -23,6 +23,8 @@ LOCAL_PATH = re.compile(r"(?<![\w./:-])(~/|/(home|root|work|tmp|Users|mnt|opt|co
 TOY = {
     "classical": {
         "dataset": "digits",
+        "gan_preset": "dcgan_digits",
+        "num_principal_components": 20,
         "num_components": 10,
         "num_frames": 3,
         "num_hidden": 10,

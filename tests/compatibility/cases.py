@@ -51,6 +51,7 @@ def adam(**options):
 
 TINY = {"num_filters": 2, "num_residual_blocks": 1}
 LABELS = {"num_classes": NUM_CLASSES}
+RBM = {"num_hidden": 3, "num_gibbs_steps": 2, "num_sampling_steps": 20}
 DECAY = keras.optimizers.schedules.CosineDecay
 # Name -> class, function that gives its arguments, function that gives those of `compile`.
 CASES = {
@@ -138,6 +139,8 @@ CASES = {
         lambda: {},
     ),
     "bernoulli_mixture": (gz.BernoulliMixture, lambda: {"shape": SHAPE, "num_components": 2}, lambda: {}),
+    "rbm": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "persistent": True, "num_chains": 4}, lambda: {}),
+    "rbm_plain": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "centered": False}, lambda: {"optimizer": adam()}),
     "pix2pix": (gz.Pix2Pix, lambda: {"num_filters": 1, "source_shape": (4, 4, 3)}, lambda: {}),
     "pixelcnn": (gz.PixelCNN, lambda: TINY, lambda: {}),
     "pixelcnn_levels_conditional": (gz.PixelCNN, lambda: {**TINY, **LABELS, "num_levels": 5}, lambda: {}),
@@ -199,7 +202,7 @@ def answers(model):
     """What a model answers, verb by verb: name -> array."""
     images, *labels = batch(model)
     has = {name for name in VERBS if hasattr(model, name)}
-    if has & {"responsibilities", "translate"}:
+    if has & {"responsibilities", "translate", "free_energy"}:
         return {name: np.asarray(value) for name, value in answers_of_others(model, images, *labels).items()}
     found = {}
     if "sample" in has:
@@ -234,21 +237,19 @@ def answers(model):
 
 
 def answers_of_others(model, sample, condition=None):
-    """Those of mixtures and of translation models."""
+    """Those of mixtures, of energy-based and of translation models."""
     if condition is not None:
         return {
             "translate": model.translate(condition, seed=3),
             "discriminate": model.discriminate(sample, condition),
         }
-    return {
-        "sample": model.sample(N, seed=3),
-        "log_prob": model.log_prob(sample),
-        "responsibilities": model.responsibilities(sample),
-    }
+    of_samples = [verb for verb in model.verbs if verb != "sample"]
+    return {"sample": model.sample(N, seed=3), **{verb: getattr(model, verb)(sample) for verb in of_samples}}
 
 
 VERBS = (
     "responsibilities",
+    "free_energy",
     "translate",
     "sample",
     "decode",

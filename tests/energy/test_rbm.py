@@ -277,6 +277,16 @@ def test_it_starts_from_the_means_of_the_pixels():
     np.testing.assert_allclose(near, means, atol=0.01)
 
 
+def test_pixels_that_hardly_change_stay_possible_in_a_preset(tmp_path):
+    """Means that half precision would round to 0 and 1, whose logits are infinite."""
+    model = gz.RestrictedBoltzmannMachine((1, 2, 1), 1)
+    model.visible_means.assign([1e-8, 1 - 1e-5])
+    model.save_to_preset(tmp_path / "preset")
+    copy = gz.RestrictedBoltzmannMachine.from_preset(tmp_path / "preset")
+    np.testing.assert_array_equal(copy.visible_means, model.visible_means)
+    assert np.isfinite(copy.base_logits("float32")).all()
+
+
 def test_chains_are_moved_saved_and_gone_on_from(tmp_path):
     model = gz.RestrictedBoltzmannMachine((3, 4, 1), M, persistent=True, num_chains=6)
     x = some_images(model, 10)

@@ -78,6 +78,7 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         self.hidden_bias = self.add_float32_weight("hidden_bias", (m,), "zeros", **same)
         half, fixed = keras.initializers.Constant(0.5), {"trainable": False, **same}
         self.visible_means = self.add_float32_weight("visible_means", (d,), half, **fixed)
+        self.visible_means.stays_float32 = True  # float16 would make some 0 or 1
         self.start = self.add_weight(name="start", shape=(), initializer="zeros", dtype="int32", **fixed)
         if self.centered:
             self.hidden_means = self.add_float32_weight("hidden_means", (m,), half, **fixed)
@@ -203,6 +204,9 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         w = tf.transpose(self.kernel)
         w /= 2 * tf.reduce_max(tf.abs(w), axis=1, keepdims=True)
         return tf.reshape(0.5 + w, (-1, *self.image_shape))
+
+    def pictures(self):
+        return {"filters": self.filters()}
 
     def draw_noise(self, num_samples, seed):
         """A seed of its own for each sample: int32 `(num_samples, 2)`."""

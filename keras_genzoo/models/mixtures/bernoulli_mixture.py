@@ -49,6 +49,11 @@ class BernoulliMixture(MixtureModel):
     def sum_shapes(self):
         return {"ones": (self.num_components, self.sample_domain.num_values)}
 
+    @property
+    def means(self):
+        """The mean of each component, float32 `(num_components, d)`: its probabilities."""
+        return self.probabilities
+
     def log_components(self, x):
         q = tf.cast(self.probabilities, tf.float64)
         return tf.matmul(x, tf.math.log(q), transpose_b=True) + tf.matmul(1 - x, tf.math.log1p(-q), transpose_b=True)

@@ -258,6 +258,12 @@ class ClassConditionalGaussian(BayesClassifier, GenerativeModel):
         """Normal numbers `(num_samples, d)`."""
         return tf.random.stateless_normal((num_samples, self.sample_domain.num_values), seed, alg="philox")
 
+    def pictures(self):
+        """The means of classes of images."""
+        if len(self.sample_domain.shape) != 3:
+            return {}
+        return {"means": self.sample_domain.picture(self.class_means)}
+
     def generate(self, noise, condition=None):
         noise = tf.cast(noise, tf.float64)
         means, scales = (tf.cast(weight, tf.float64) for weight in (self.means, self.scales))

@@ -240,6 +240,14 @@ class MixtureModel(GenerativeModel):
         """The component into whose share of [0, 1] a number falls: int32 `(n,)`, of u `(n,)`."""
         return distributions.category_at(u, tf.convert_to_tensor(self.mixture_weights))
 
+    def pictures(self):
+        """The means of components of images, the heaviest first."""
+        if len(self.sample_domain.shape) != 3:
+            return {}
+        order = tf.argsort(self.mixture_weights, direction="DESCENDING")
+        means = tf.reshape(tf.gather(self.means, order), (-1, *self.sample_domain.shape))
+        return {"means": self.sample_domain.picture(means)}
+
     def signatures(self):
         name = self.sample_domain.name
 
