@@ -221,10 +221,9 @@ def test_a_step_is_that_of_numpy_from_the_same_numbers(centered, persistent, k, 
         return sigmoid(c + (visible - mu) @ w)
 
     if persistent:
-        u = tf.random.stateless_uniform((9, k, D + M), draws[0][0], alg="philox").numpy()
-        states, sample = chains, None
+        u, states = draws[0][0].numpy(), chains
     else:
-        states, u = (draws[0] < hidden(v)).numpy().astype(float), draws[1].numpy()
+        u, states = draws[1].numpy(), (draws[0] < hidden(v)).numpy().astype(float)
     for i in range(k):
         sample = (u[:, i, :D] < sigmoid(b + (states - lam) @ w.T)).astype(float)
         states = (u[:, i, D:] < hidden(sample)).astype(float)

@@ -159,8 +159,7 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         """F(data) - F(model samples) `(n,)`, and the hidden units that the chains have come to."""
         k, num_units = self.num_gibbs_steps, sum(energy.weights.shape)
         if self.persistent:
-            seed = self.draw(lambda n, seed: tf.repeat(seed[None], n, axis=0), 1)[0]  # the same on every replica
-            uniform = tf.random.stateless_uniform((self.num_chains, k, num_units), seed, alg="philox")
+            uniform = self._uniform_of_chains(k, num_units)
             hidden = tf.convert_to_tensor(self.chains)
         else:
             hidden = gibbs.bits(hidden_logits, self._uniform(x, self.num_hidden))
@@ -174,6 +173,15 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
     def _uniform(self, x, *shape):
         """Numbers in [0, 1) of a shape for each example."""
         return self.draw(lambda n, seed: tf.random.stateless_uniform((n, *shape), seed, alg="philox"), tf.shape(x)[0])
+
+    def _uniform_of_chains(self, *shape):
+        """Numbers in [0, 1) of a shape for each chain, the same on every replica."""
+
+        def draw(n, seed):
+            same = tf.random.stateless_uniform((1, self.num_chains, *shape), seed, alg="philox")
+            return tf.repeat(same, n, axis=0)
+
+        return self.draw(draw, 1)[0]
 
     def _center(self, hidden):
         """Lets lambda follow the hidden units' probabilities `(n, m)`, and b, so that no energy changes."""
