@@ -128,6 +128,16 @@ def test_samples_come_as_often_as_the_model_says():
     assert ((counts - expected) ** 2 / expected).sum() < 37.7  # chi squared of 15 degrees of freedom, p = 0.001
 
 
+def test_between_the_base_rates_and_the_model_is_a_path_of_energies():
+    model = built()
+    energy, base, v = model.energy("float64"), model.base_logits("float64"), every_state(D)[::50]
+    for beta in (0.0, 0.3, 1.0):
+        warmed = energy.warmed(beta, base)
+        linear = v @ ((1 - beta) * base.numpy() + beta * energy.visible_bias.numpy())
+        of_hidden = np.log1p(np.exp(beta * (v @ energy.weights.numpy() + energy.hidden_bias.numpy()))).sum(axis=1)
+        np.testing.assert_allclose(warmed.free_energy(v, warmed.hidden_logits(v)), -linear - of_hidden, rtol=1e-12)
+
+
 @pytest.mark.parametrize("num_sampling_steps", [1, 7, 20])
 def test_every_sampling_step_is_taken(num_sampling_steps, monkeypatch):
     taken, sweeps = [], gibbs.sweeps
@@ -211,10 +221,9 @@ def test_a_step_is_that_of_numpy_from_the_same_numbers(centered, persistent, k, 
         return sigmoid(c + (visible - mu) @ w)
 
     if persistent:
-        u = tf.random.stateless_uniform((9, k, D + M), draws[0][0], alg="philox").numpy()
-        states, sample = chains, None
+        u, states = draws[0][0].numpy(), chains
     else:
-        states, u = (draws[0] < hidden(v)).numpy().astype(float), draws[1].numpy()
+        u, states = draws[1].numpy(), (draws[0] < hidden(v)).numpy().astype(float)
     for i in range(k):
         sample = (u[:, i, :D] < sigmoid(b + (states - lam) @ w.T)).astype(float)
         states = (u[:, i, D:] < hidden(sample)).astype(float)

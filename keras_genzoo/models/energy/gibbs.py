@@ -37,6 +37,10 @@ class Energy(NamedTuple):
         """F(v) `(n,)`, of `(n, d)` and the logits `(n, m)` of the hidden units that they give."""
         return -tf.linalg.matvec(visible, self.visible_bias) - tf.reduce_sum(tf.nn.softplus(hidden_logits), axis=-1)
 
+    def warmed(self, beta, base_logits):
+        """The energy between that of the base rates, with `base_logits` `(d,)` for b alone, and this one, at beta 1."""
+        return Energy(beta * self.weights, (1 - beta) * base_logits + beta * self.visible_bias, beta * self.hidden_bias)
+
 
 def bits(logits, uniform):
     """1 with probability sigmoid(logits), else 0, by numbers in [0, 1); of the logits' dtype, and no gradient."""

@@ -35,8 +35,8 @@ _SWEEPS_A_TURN = 10  # of the sampler's loop, whose every turn draws numbers onc
 class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
     """Restricted Boltzmann machine of binary units, of images of bits.
 
-    `fit` first takes the means of the pixels, from which the visible biases start; they also are the model that the
-    sampler's chains start from, and annealing. Everything is computed in float32 or float64 under any policy.
+    `fit` first takes the means of the pixels, from which the visible biases start, and the chains of annealing and of
+    `sample`, which draws bits. Everything is computed in float32 or float64 under any policy.
 
     Args:
         image_shape: tuple `(height, width, channels)`.
@@ -46,7 +46,7 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
             every replica moves all of them, in the same way, so that a step is that of one device.
         centered: bool, whether the parameters are those about the means of the units.
         num_chains: int, persistent chains; batches may be of any size.
-        num_sampling_steps: int, sweeps that `sample` takes; more if classes are missing among samples.
+        num_sampling_steps: int, sweeps that `sample` takes, in the first half of which the energy grows to its own.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
@@ -61,7 +61,7 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         persistent=False,
         centered=True,
         num_chains=100,
-        num_sampling_steps=1000,
+        num_sampling_steps=500,
         **kwargs,
     ):
         super().__init__(image_shape, num_levels=2, **kwargs)
@@ -159,8 +159,7 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         """F(data) - F(model samples) `(n,)`, and the hidden units that the chains have come to."""
         k, num_units = self.num_gibbs_steps, sum(energy.weights.shape)
         if self.persistent:
-            seed = self.draw(lambda n, seed: tf.repeat(seed[None], n, axis=0), 1)[0]  # the same on every replica
-            uniform = tf.random.stateless_uniform((self.num_chains, k, num_units), seed, alg="philox")
+            uniform = self._uniform_of_chains(k, num_units)
             hidden = tf.convert_to_tensor(self.chains)
         else:
             hidden = gibbs.bits(hidden_logits, self._uniform(x, self.num_hidden))
@@ -174,6 +173,15 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
     def _uniform(self, x, *shape):
         """Numbers in [0, 1) of a shape for each example."""
         return self.draw(lambda n, seed: tf.random.stateless_uniform((n, *shape), seed, alg="philox"), tf.shape(x)[0])
+
+    def _uniform_of_chains(self, *shape):
+        """Numbers in [0, 1) of a shape for each chain, the same on every replica."""
+
+        def draw(n, seed):
+            same = tf.random.stateless_uniform((1, self.num_chains, *shape), seed, alg="philox")
+            return tf.repeat(same, n, axis=0)
+
+        return self.draw(draw, 1)[0]
 
     def _center(self, hidden):
         """Lets lambda follow the hidden units' probabilities `(n, m)`, and b, so that no energy changes."""
@@ -213,9 +221,11 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         return tf.random.stateless_uniform((num_samples, 2), seed, None, None, tf.int32, alg="philox")
 
     def generate(self, noise, condition=None):
-        """Bits: the visible states at the ends of chains that start from the base rates.
+        """Bits, the visible units at the ends of chains that start from the base rates.
 
-        In float64, since a probability rounded otherwise would at times turn a bit, after which the chain is another.
+        Over the first half of the sweeps the energy grows from theirs to the model's, so that chains end in all of its
+        modes, not in those alone that are next to noise. All is in float64, since a probability rounded otherwise would
+        at times turn a bit, after which the chain is another.
         """
         energy, d = self.energy(tf.float64), self.sample_domain.num_values
 
@@ -226,15 +236,15 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
             return tf.map_fn(draw, noise, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
         sweeps_a_turn = math.gcd(self.num_sampling_steps, _SWEEPS_A_TURN)
+        num_turns, base = self.num_sampling_steps // sweeps_a_turn, self.base_logits(tf.float64)
 
-        def move(turn, visible, hidden):
+        def move(turn, hidden):
+            beta = tf.minimum(2 * turn / num_turns, 1)
             numbers = uniform(turn, sweeps_a_turn, d + self.num_hidden)
-            visible, _, hidden = gibbs.sweeps(energy, hidden, numbers)
-            return turn + 1, visible, hidden
+            return turn + 1, gibbs.sweeps(energy.warmed(beta, base), hidden, numbers)[-1]
 
-        first = uniform(0, d + self.num_hidden)
-        visible = gibbs.bits(self.base_logits(tf.float64), first[:, :d])
-        hidden = gibbs.bits(energy.hidden_logits(visible), first[:, d:])
-        num_turns = self.num_sampling_steps // sweeps_a_turn
-        _, visible, _ = tf.while_loop(lambda turn, *_: turn <= num_turns, move, (tf.constant(1), visible, hidden))
+        ends = uniform(0, d + self.num_hidden)
+        hidden = tf.cast(ends[:, d:] < 0.5, tf.float64)
+        _, hidden = tf.while_loop(lambda turn, _: turn <= num_turns, move, (tf.constant(1), hidden))
+        visible = gibbs.bits(energy.visible_logits(hidden), ends[:, :d])
         return tf.reshape(tf.cast(visible, tf.float32), (-1, *self.image_shape))
