@@ -137,6 +137,22 @@ CASES = {
         lambda: {"shape": (3,), "num_components": 2, "covariance": "tied", "regularization": 0.1},
         lambda: {},
     ),
+    "gaussian_mixture_steps": (
+        gz.GaussianMixture,
+        lambda: {"shape": (3,), "num_components": 2, "covariance": "diagonal", "step_size_decay": 0.7},
+        lambda: {},
+    ),
+    "class_conditional_gaussian": (gz.ClassConditionalGaussian, lambda: {"shape": SHAPE, **LABELS}, lambda: {}),
+    "class_conditional_gaussian_components": (
+        gz.ClassConditionalGaussian,
+        lambda: {"shape": SHAPE, **LABELS, "covariance": "tied", "num_principal_components": 2},
+        lambda: {},
+    ),
+    "variational_gaussian_mixture": (
+        gz.VariationalGaussianMixture,
+        lambda: {"shape": SHAPE, "num_components": 2, "regularization": 0.1},
+        lambda: {},
+    ),
     "bernoulli_mixture": (gz.BernoulliMixture, lambda: {"shape": SHAPE, "num_components": 2}, lambda: {}),
     "pix2pix": (gz.Pix2Pix, lambda: {"num_filters": 1, "source_shape": (4, 4, 3)}, lambda: {}),
     "pixelcnn": (gz.PixelCNN, lambda: TINY, lambda: {}),
@@ -180,8 +196,11 @@ def build(name):
 def batch(model, seed=0):
     """Images of levels that every model takes, and what they are conditioned on, for those that want it."""
     rng = np.random.default_rng(seed)
-    if isinstance(model, gz.GaussianMixture):
+    if isinstance(model, (gz.GaussianMixture, gz.VariationalGaussianMixture)):
         return (rng.normal(size=(N, *model.sample_domain.shape)).astype("float32"),)
+    if isinstance(model, gz.ClassConditionalGaussian):
+        values = rng.normal(size=(N, *model.sample_domain.shape)).astype("float32")
+        return values, np.arange(N, dtype="int32") % NUM_CLASSES
     if isinstance(model, gz.Pix2Pix):
         return tuple(
             rng.uniform(size=(N, *shape)).astype("float32") for shape in (model.image_shape, model.source_shape)
@@ -199,7 +218,7 @@ def answers(model):
     """What a model answers, verb by verb: name -> array."""
     images, *labels = batch(model)
     has = {name for name in VERBS if hasattr(model, name)}
-    if has & {"responsibilities", "translate"}:
+    if has & {"responsibilities", "translate"} or isinstance(model, gz.ClassConditionalGaussian):
         return {name: np.asarray(value) for name, value in answers_of_others(model, images, *labels).items()}
     found = {}
     if "sample" in has:
@@ -234,7 +253,15 @@ def answers(model):
 
 
 def answers_of_others(model, sample, condition=None):
-    """Those of mixtures and of translation models."""
+    """Those of mixtures, of Gaussians of classes and of translation models."""
+    if isinstance(model, gz.ClassConditionalGaussian):
+        return {
+            "sample": model.sample(N, condition, seed=3),
+            "sample_of_any_class": model.sample(N, seed=3),
+            "log_prob": model.log_prob(sample, condition),
+            "log_prob_of_any_class": model.log_prob(sample),
+            "classify": model.classify(sample),
+        }
     if condition is not None:
         return {
             "translate": model.translate(condition, seed=3),
@@ -268,8 +295,8 @@ def what_comes_next(model):
         found["drawn"] = model.translate(*labels)
     elif hasattr(model, "sample"):
         found["drawn"] = model.sample(N, *labels)
-    if hasattr(model, "responsibilities"):  # an epoch is a step
-        found["loss"] = model.fit(images, batch_size=4, verbose=0).history["loss"]
+    if not model.optimizer_names:  # an epoch is a step
+        found["loss"] = model.fit(images, *labels, batch_size=4, shuffle=False, verbose=0).history["loss"]
         found["weights"] = [float(np.abs(weight.numpy()).astype("float64").sum()) for weight in model.weights]
         return {name: np.asarray(value) for name, value in found.items()}
     found |= {f"step_{k}": v for k, v in model.train_on_batch(images, *labels, return_dict=True).items()}
