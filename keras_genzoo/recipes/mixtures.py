@@ -56,6 +56,19 @@ RECIPES = {
             f"components. {_NUMBERS}"
         ),
     ),
+    "variational_gaussian_mixture_digits": Recipe(
+        description=(
+            "A mixture of Gaussians by variational Bayes (Attias 2000, "
+            "https://papers.nips.cc/paper/1726-a-variational-baysian-framework-for-graphical-models), which takes as "
+            "many of 20 components as it needs, of 8x8 handwritten digits as their 64 numbers."
+        ),
+        model="VariationalGaussianMixture",
+        arguments={"num_components": 20, "regularization": 3.3e-4},
+        dataset="digits",
+        optimizers={},
+        epochs=50,
+        limits=f"{TOY} {_NUMBERS}",
+    ),
     "bernoulli_mixture_digits": Recipe(
         description=(
             "A mixture of 20 products of Bernoullis, fitted by expectation maximisation (Bishop 2006, section 9.3.3), "

@@ -138,6 +138,22 @@ CASES = {
         lambda: {"shape": (3,), "num_components": 2, "covariance": "tied", "regularization": 0.1},
         lambda: {},
     ),
+    "gaussian_mixture_steps": (
+        gz.GaussianMixture,
+        lambda: {"shape": (3,), "num_components": 2, "covariance": "diagonal", "step_size_decay": 0.7},
+        lambda: {},
+    ),
+    "class_conditional_gaussian": (gz.ClassConditionalGaussian, lambda: {"shape": SHAPE, **LABELS}, lambda: {}),
+    "class_conditional_gaussian_components": (
+        gz.ClassConditionalGaussian,
+        lambda: {"shape": SHAPE, **LABELS, "covariance": "tied", "num_principal_components": 2},
+        lambda: {},
+    ),
+    "variational_gaussian_mixture": (
+        gz.VariationalGaussianMixture,
+        lambda: {"shape": SHAPE, "num_components": 2, "regularization": 0.1},
+        lambda: {},
+    ),
     "bernoulli_mixture": (gz.BernoulliMixture, lambda: {"shape": SHAPE, "num_components": 2}, lambda: {}),
     "rbm": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "persistent": True, "num_chains": 4}, lambda: {}),
     "rbm_plain": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "centered": False}, lambda: {"optimizer": adam()}),
@@ -183,8 +199,11 @@ def build(name):
 def batch(model, seed=0):
     """Images of levels that every model takes, and what they are conditioned on, for those that want it."""
     rng = np.random.default_rng(seed)
-    if isinstance(model, gz.GaussianMixture):
+    if isinstance(model, (gz.GaussianMixture, gz.VariationalGaussianMixture)):
         return (rng.normal(size=(N, *model.sample_domain.shape)).astype("float32"),)
+    if isinstance(model, gz.ClassConditionalGaussian):
+        values = rng.normal(size=(N, *model.sample_domain.shape)).astype("float32")
+        return values, np.arange(N, dtype="int32") % NUM_CLASSES
     if isinstance(model, gz.Pix2Pix):
         return tuple(
             rng.uniform(size=(N, *shape)).astype("float32") for shape in (model.image_shape, model.source_shape)
@@ -202,7 +221,7 @@ def answers(model):
     """What a model answers, verb by verb: name -> array."""
     images, *labels = batch(model)
     has = {name for name in VERBS if hasattr(model, name)}
-    if has & {"responsibilities", "translate", "free_energy"}:
+    if has & {"responsibilities", "translate", "free_energy"} or isinstance(model, gz.ClassConditionalGaussian):
         return {name: np.asarray(value) for name, value in answers_of_others(model, images, *labels).items()}
     found = {}
     if "sample" in has:
@@ -237,7 +256,7 @@ def answers(model):
 
 
 def answers_of_others(model, sample, condition=None):
-    """Those of mixtures, of energy-based and of translation models."""
+    """Those of mixtures, Gaussians of classes, energy-based and translation models."""
     if condition is not None:
         return {
             "translate": model.translate(condition, seed=3),
@@ -269,8 +288,8 @@ def what_comes_next(model):
         found["drawn"] = model.translate(*labels)
     elif hasattr(model, "sample"):
         found["drawn"] = model.sample(N, *labels)
-    if hasattr(model, "responsibilities"):  # an epoch is a step
-        found["loss"] = model.fit(images, batch_size=4, verbose=0).history["loss"]
+    if not model.optimizer_names:  # an epoch is a step
+        found["loss"] = model.fit(images, *labels, batch_size=4, shuffle=False, verbose=0).history["loss"]
         found["weights"] = [float(np.abs(weight.numpy()).astype("float64").sum()) for weight in model.weights]
         return {name: np.asarray(value) for name, value in found.items()}
     found |= {f"step_{k}": v for k, v in model.train_on_batch(images, *labels, return_dict=True).items()}

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras_genzoo import distributions
 
 _COVARIANCES = ("full", "tied", "diagonal")
+_BLOCK = 8  # dimensions taken at a time, of full covariances: what is computed of one fits in a cache
 _LEAST_SHARE = 1e-12  # of a variance, that the other dimensions must leave unexplained
 
 
@@ -60,16 +61,23 @@ class Gaussians:
         return -0.5 * (squares + self.d * math.log(2 * math.pi)) - log_volume
 
     def squared_distances(self, x, means, scales):
-        """|L_k^-1 (x - m_k)|^2 `(n, k)` of triangular L, by as few products of matrices as possible."""
+        """|L_k^-1 (x - m_k)|^2 `(n, k)` of triangular L, of all k at once."""
         identity = tf.eye(self.d, batch_shape=scales.shape[:-2], dtype=x.dtype)
         whitening = tf.linalg.matrix_transpose(tf.linalg.triangular_solve(scales, identity))  # (L^-1)'
         if self.covariance == "tied":
             x, means = tf.matmul(x, whitening), tf.matmul(means, whitening)
             squares = tf.reduce_sum(x**2, axis=-1, keepdims=True) + tf.reduce_sum(means**2, axis=-1)
             return squares - 2 * tf.matmul(x, means, transpose_b=True)
-        every = tf.reshape(tf.transpose(whitening, (1, 0, 2)), (self.d, self.k * self.d))
-        z = tf.reshape(tf.matmul(x, every), (-1, self.k, self.d)) - tf.einsum("kd,kde->ke", means, whitening)
-        return tf.reduce_sum(z**2, axis=-1)
+        # Of (x, 1) and the rows of (L^-1)' above -m' (L^-1)'; a block of its columns is zero below its last row.
+        whitening = tf.concat([-tf.einsum("kd,kde->ke", means, whitening)[:, None], whitening], axis=1)  # (k, 1 + d, d)
+        x = tf.concat([tf.ones_like(x[:, :1]), x], axis=1)
+        squares = 0.0
+        for first in range(0, self.d, _BLOCK):
+            last = min(first + _BLOCK, self.d)
+            block = tf.transpose(whitening[:, : 1 + last, first:last], (1, 0, 2))
+            z = tf.matmul(x[:, : 1 + last], tf.reshape(block, (1 + last, -1)))
+            squares += tf.reduce_sum(tf.square(tf.reshape(z, (-1, self.k, last - first))), axis=-1)
+        return squares
 
     def sums(self, x, shares):
         """The sums over a batch `x` `(n, d)` that `fit` needs, each value counted by its `shares` `(n, k)` of 1."""
@@ -78,9 +86,20 @@ class Gaussians:
         elif self.covariance == "tied":
             second = tf.matmul(x, x, transpose_a=True)  # the shares of a value sum to 1
         else:
-            weighted = tf.reshape(shares[:, :, None] * x[:, None], (-1, self.k * self.d))
-            second = tf.reshape(tf.matmul(weighted, x, transpose_a=True), (self.k, self.d, self.d))
+            second = self._second_sums(x, shares)
         return {"first": tf.matmul(shares, x, transpose_a=True), "second": second}
+
+    def _second_sums(self, x, shares):
+        """sum_n r_nk x_n x_n' `(k, d, d)`, from products of numbers of which each pair is taken once."""
+        rows = []
+        for first in range(0, self.d, _BLOCK):
+            last = min(first + _BLOCK, self.d)
+            products = tf.reshape(x[:, first:last, None] * x[:, None, first:], (-1, (last - first) * (self.d - first)))
+            block = tf.matmul(shares, products, transpose_a=True)
+            block = tf.reshape(block, (self.k, last - first, self.d - first))
+            rows.append(tf.pad(block, [[0, 0], [0, 0], [first, 0]]))
+        upper = tf.linalg.band_part(tf.concat(rows, axis=1), 0, -1)
+        return upper + tf.linalg.matrix_transpose(tf.linalg.set_diag(upper, tf.zeros_like(upper[..., 0])))
 
     def fit(self, totals, sums):
         """The likeliest parameters, of arrays: totals `(k,)`, the sums of shares, all positive, and the `sums`.
