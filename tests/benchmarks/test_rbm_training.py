@@ -11,7 +11,7 @@ from sklearn.neural_network import BernoulliRBM
 import keras_genzoo as gz
 from tests.benchmarks import timing
 
-NUM_IMAGES, BATCH_SIZE, NUM_HIDDEN, NUM_TRIALS = 4000, 100, 500, 5
+NUM_IMAGES, BATCH_SIZE, NUM_HIDDEN, NUM_TRIALS = 20_000, 100, 500, 5
 
 
 @pytest.mark.benchmark

@@ -1,6 +1,4 @@
-"""The restricted Boltzmann machine against sums over every state of its units, in NumPy's float64."""
-
-import itertools
+"""Training and sampling of restricted Boltzmann machines, against NumPy and sums over every state of their units."""
 
 import keras
 import numpy as np
@@ -8,97 +6,18 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.models.energy import gibbs, likelihood_verbs, partition
-
-D, M = 12, 5
-
-
-def every_state(n):
-    return np.array(list(itertools.product([0.0, 1.0], repeat=n)))
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def built(image_shape=(3, 4, 1), num_hidden=M, scale=1.0, seed=0, **options):
-    """A model whose parameters, offsets among them, are anything."""
-    model = gz.RestrictedBoltzmannMachine(image_shape, num_hidden, **options)
-    rng = np.random.default_rng(seed)
-    for weight in (model.kernel, model.visible_bias, model.hidden_bias):
-        weight.assign(scale * rng.normal(size=weight.shape))
-    model.visible_means.assign(rng.uniform(0.1, 0.9, model.visible_means.shape))
-    if model.centered:
-        model.hidden_means.assign(rng.uniform(0.1, 0.9, model.hidden_means.shape))
-    return model
-
-
-def offsets(model):
-    """mu and lambda, zeros where the model is not centred."""
-    if model.centered:
-        return model.visible_means.numpy().astype("float64"), model.hidden_means.numpy().astype("float64")
-    return np.zeros(model.visible_bias.shape), np.zeros(model.num_hidden)
-
-
-def negative_energies(model, visible, hidden):
-    """-E(v, h) as the module says it: `(n, k)`, of n visible and k hidden states."""
-    w, b, c = (x.numpy().astype("float64") for x in (model.kernel, model.visible_bias, model.hidden_bias))
-    mu, lam = offsets(model)
-    v, h = visible - mu, hidden - lam
-    return (v @ b)[:, None] + (h @ c)[None] + v @ w @ h.T
-
-
-def joint(model):
-    """p(v, h) of every visible and every hidden state."""
-    p = np.exp(negative_energies(model, every_state(model.sample_domain.num_values), every_state(model.num_hidden)))
-    return p / p.sum()
-
-
-def images_of(states, model):
-    return states.reshape(-1, *model.image_shape).astype("float32")
-
-
-def some_images(model, n=7, seed=1):
-    return np.random.default_rng(seed).integers(0, 2, (n, *model.image_shape)).astype("float32")
-
-
-@pytest.mark.parametrize("centered", [True, False])
-def test_the_density_is_that_of_the_energy_and_sums_to_one(centered):
-    model = built(centered=centered)
-    log_prob = model.log_prob(images_of(every_state(D), model)).numpy()
-    np.testing.assert_allclose(np.exp(log_prob.astype("float64")).sum(), 1, rtol=1e-5)
-    np.testing.assert_allclose(log_prob, np.log(joint(model).sum(axis=1)), atol=2e-5)
-    free_energy = model.free_energy(images_of(every_state(D), model)).numpy()
-    np.testing.assert_allclose(-free_energy - model.log_partition().value, log_prob, atol=2e-5)
-
-
-def test_states_summed_over_in_several_parts_are_all_there():
-    """More than are taken at once; units of no weights have a closed form."""
-    model = built(num_hidden=14, centered=False)
-    model.kernel.assign(tf.zeros_like(model.kernel))
-    biases = np.concatenate([model.visible_bias, model.hidden_bias]).astype("float64")
-    assert model.log_partition() == pytest.approx((np.log1p(np.exp(biases)).sum(), 0), rel=1e-12)
-
-
-@pytest.mark.parametrize("centered", [True, False])
-def test_the_gradient_of_the_likelihood_is_the_data_term_less_the_model_term(centered):
-    model = built(centered=centered)
-    x, mu, lam = every_state(D)[[5, 700, 3000]], *offsets(model)
-    with tf.GradientTape() as tape:
-        energy = model.energy("float64")
-        free = [energy.free_energy(v, energy.hidden_logits(v)) for v in (tf.constant(x), tf.constant(every_state(D)))]
-        log_likelihood = tf.reduce_mean(-free[0]) - tf.reduce_logsumexp(-free[1])
-    parameters = [model.kernel, model.visible_bias, model.hidden_bias]
-    p = joint(model)
-    of_data = p[[5, 700, 3000]] / p[[5, 700, 3000]].sum(axis=1, keepdims=True) / 3  # (3, 2^m), p(h | x) / n
-
-    def statistics(visible, weights):
-        v, h = visible - mu, every_state(M) - lam
-        return v.T @ weights @ h, weights.sum(axis=1) @ v, weights.sum(axis=0) @ h
-
-    terms = zip(statistics(x, of_data), statistics(every_state(D), p), strict=True)
-    for gradient, (data, of_model) in zip(tape.gradient(log_likelihood, parameters), terms, strict=True):
-        np.testing.assert_allclose(gradient, data - of_model, atol=1e-6)
+from keras_genzoo.models.energy import gibbs
+from tests.energy.enumerated import (
+    D,
+    M,
+    built,
+    every_state,
+    images_of,
+    joint,
+    offsets,
+    sigmoid,
+    some_images,
+)
 
 
 def test_a_gibbs_sweep_leaves_the_joint_distribution_as_it_is():
@@ -128,16 +47,6 @@ def test_samples_come_as_often_as_the_model_says():
     assert ((counts - expected) ** 2 / expected).sum() < 37.7  # chi squared of 15 degrees of freedom, p = 0.001
 
 
-def test_between_the_base_rates_and_the_model_is_a_path_of_energies():
-    model = built()
-    energy, base, v = model.energy("float64"), model.base_logits("float64"), every_state(D)[::50]
-    for beta in (0.0, 0.3, 1.0):
-        warmed = energy.warmed(beta, base)
-        linear = v @ ((1 - beta) * base.numpy() + beta * energy.visible_bias.numpy())
-        of_hidden = np.log1p(np.exp(beta * (v @ energy.weights.numpy() + energy.hidden_bias.numpy()))).sum(axis=1)
-        np.testing.assert_allclose(warmed.free_energy(v, warmed.hidden_logits(v)), -linear - of_hidden, rtol=1e-12)
-
-
 @pytest.mark.parametrize("num_sampling_steps", [1, 7, 20])
 def test_every_sampling_step_is_taken(num_sampling_steps, monkeypatch):
     taken, sweeps = [], gibbs.sweeps
@@ -146,49 +55,6 @@ def test_every_sampling_step_is_taken(num_sampling_steps, monkeypatch):
     with tf.init_scope():  # eagerly, so that each turn of the loop is seen
         model.generate(model.draw_noise(2, tf.constant([0, 0])))
     assert sum(taken) == num_sampling_steps
-
-
-def test_annealed_importance_sampling_is_within_its_error_in_both_directions():
-    model = built()
-    exact, base, p = model.log_partition().value, model.base_logits(tf.float32), joint(model).sum(axis=1)
-    states = every_state(D)[np.random.default_rng(0).choice(len(p), 400, p=p)].astype("float32")
-    energy, seed = model.energy(), tf.constant([0, 0])
-    forward = partition.annealed(energy, base, 400, 300, seed)
-    backward = partition.reverse_annealed(energy, base, tf.constant(states), 300, seed)
-    for found in (forward, backward):
-        assert abs(found.value - exact) < 3 * found.standard_error < 0.2
-
-
-def test_annealed_importance_sampling_errs_to_the_side_that_it_says():
-    """By far, where it moves too fast and there are few chains."""
-    model = built(scale=2.0)
-    exact, base, p = model.log_partition().value, model.base_logits(tf.float32), joint(model).sum(axis=1)
-    rng, forward, backward = np.random.default_rng(0), [], []
-    for trial in range(20):
-        states = every_state(D)[rng.choice(len(p), 5, p=p)].astype("float32")
-        options = (3, tf.constant([trial, 0]))
-        forward.append(partition.annealed(model.energy(), base, 5, *options).value)
-        backward.append(partition.reverse_annealed(model.energy(), base, tf.constant(states), *options).value)
-    assert np.mean(forward) < exact - 0.2 and np.mean(backward) > exact + 0.2
-
-
-def test_the_base_model_alone_needs_no_annealing():
-    """A model of no weights whose biases are the base rates: every weight is 1."""
-    model = built(centered=False)
-    model.kernel.assign(tf.zeros_like(model.kernel))
-    model.hidden_bias.assign(tf.zeros_like(model.hidden_bias))
-    model.visible_bias.assign(model.base_logits(tf.float32))
-    found = partition.annealed(model.energy(), model.base_logits(tf.float32), 3, 2, tf.constant([0, 0]))
-    assert found == pytest.approx((model.log_partition().value, 0), abs=1e-5)
-
-
-def test_centred_or_not_energies_are_the_same():
-    centered, plain = built(), built(centered=False)
-    for weight, value in zip((plain.kernel, plain.visible_bias, plain.hidden_bias), centered.energy(), strict=True):
-        weight.assign(value)
-    x = images_of(every_state(D), plain)
-    np.testing.assert_allclose(centered.free_energy(x), plain.free_energy(x), atol=1e-4)
-    np.testing.assert_allclose(centered.log_prob(x), plain.log_prob(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("persistent", [True, False])
@@ -313,42 +179,6 @@ def test_chains_are_moved_saved_and_gone_on_from(tmp_path):
         one.fit(x, shuffle=False, verbose=0)
     np.testing.assert_array_equal(copy.chains, model.chains)
     np.testing.assert_array_equal(copy.kernel, model.kernel)
-
-
-@pytest.fixture
-def annealed(monkeypatch):
-    """A model that is too large to sum over, quickly annealed, and how often it was."""
-    monkeypatch.setattr(likelihood_verbs, "_BETAS", 100)
-    calls, compute = [], partition.annealed
-    monkeypatch.setattr(partition, "annealed", lambda *given: calls.append(1) or compute(*given))
-    return built(num_hidden=21, scale=0.3, num_sampling_steps=50), calls
-
-
-def test_a_large_model_is_annealed_once_for_the_weights_as_they_are(annealed):
-    model, calls = annealed
-    x = images_of(every_state(D), model)
-    exact = model.free_energy(x).numpy().astype("float64")
-    exact = -exact - np.log(np.exp(-exact).sum())  # over visible states, of which there are fewer
-    for _ in range(2):
-        np.testing.assert_allclose(model.log_prob(x), exact, atol=0.2)
-    assert len(calls) == 1
-    model.hidden_bias.assign_add(tf.ones_like(model.hidden_bias))
-    assert np.abs(model.log_prob(x) - exact).mean() > 0.1
-    assert len(calls) == 2
-    assert "log_prob" not in model.verbs and "log_prob" in built().verbs
-
-
-def test_a_large_model_is_measured_by_both_estimates(annealed):
-    model, _ = annealed
-    x = some_images(model, 30)
-    figures = model.measurements(tf.data.Dataset.from_tensor_slices(x).batch(8))
-    assert list(figures) == ["log_likelihood_ais", "log_likelihood_reverse_ais"]
-    from_base, from_samples = figures.values()
-    assert float(from_base) == pytest.approx(model.log_prob(x).numpy().mean(), rel=1e-5)
-    difference = model.reverse_log_partition().value - model.log_partition().value
-    assert float(from_base) - float(from_samples) == pytest.approx(difference, abs=1e-6)
-    assert all("100 chains, 100 betas, log Z +- 0.0" in figure.method for figure in figures.values())
-    assert from_base.num_examples == 30 and from_base.standard_error > 0
 
 
 def test_filters_are_weights_as_images():

@@ -36,7 +36,8 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
     """Restricted Boltzmann machine of binary units, of images of bits.
 
     `fit` first takes the means of the pixels, from which the visible biases start, and the chains of annealing and of
-    `sample`, which draws bits. Everything is computed in float32 or float64 under any policy.
+    `sample`. That draws bits, of which `log_prob` speaks; papers often show the probabilities of the last sweep instead,
+    which look smoother. Everything is computed in float32 or float64 under any policy.
 
     Args:
         image_shape: tuple `(height, width, channels)`.
