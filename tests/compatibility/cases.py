@@ -257,6 +257,14 @@ def answers(model):
 
 def answers_of_others(model, sample, condition=None):
     """Those of mixtures, Gaussians of classes, energy-based and translation models."""
+    if isinstance(model, gz.ClassConditionalGaussian):
+        return {
+            "sample": model.sample(N, condition, seed=3),
+            "sample_of_any_class": model.sample(N, seed=3),
+            "log_prob": model.log_prob(sample, condition),
+            "log_prob_of_any_class": model.log_prob(sample),
+            "classify": model.classify(sample),
+        }
     if condition is not None:
         return {
             "translate": model.translate(condition, seed=3),
