@@ -36,7 +36,7 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
     """Restricted Boltzmann machine of binary units, of images of bits.
 
     `fit` first takes the means of the pixels, from which the visible biases start, and the chains of annealing and of
-    `sample`. That draws bits, of which `log_prob` speaks; papers often show the probabilities of the last sweep instead,
+    `sample`. That draws bits, of which `log_prob` speaks; papers often show the probabilities of the last sweep,
     which look smoother. Everything is computed in float32 or float64 under any policy.
 
     Args:
