@@ -287,3 +287,12 @@ def test_a_step_that_cannot_be_taken_moves_nothing():
 
 def iter_of_batches():
     yield from (X[:10], X[10:20])
+
+
+def test_pictures_of_components_are_in_order_of_weight():
+    model = gz.GaussianMixture((4, 4, 1), 3, "diagonal")
+    means = np.stack([np.full((4, 4, 1), level) for level in (0.2, 0.6, 1.4)])
+    model.start_from([0.2, 0.5, 0.3], means, np.ones((3, 16)))
+    shown = model.pictures()["means"]
+    np.testing.assert_allclose(shown[:, 0, 0, 0], [0.6, 1.0, 0.2], atol=1e-6)
+    assert gz.GaussianMixture((2,), 3).pictures() == {}
