@@ -20,12 +20,11 @@ def short():
     """str: a line for each recipe and each preset, by family."""
     trained = [(recipe.model, _recipe_row(name, recipe)) for name, recipe in recipes.RECIPES.items()]
     shipped = [(facts["class_name"], _preset_row(name, facts)) for name, facts in presets.list_presets().items()]
-    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in trained + shipped), strict=True)]
-    lines = ["Recipes, to train by genzoo train NAME:", *_by_family(widths, trained), ""]
+    lines = ["Recipes, to train by genzoo train NAME:", *_by_family(trained), ""]
     lines += ["Presets, to use by genzoo sample (or translate) NAME, genzoo evaluate NAME and genzoo export NAME."]
     lines += [f"On test images ({_DIRECTIONS};"]
     lines += ["nats are -log p(x) of an image, of VAEs an upper bound, of Gaussian mixtures of a density):"]
-    lines += _by_family(widths, shipped)
+    lines += _by_family(shipped)
     return "\n".join([*lines, "", "genzoo list --verbose shows sizes, all figures and published ones."])
 
 
@@ -67,8 +66,9 @@ def _preset_row(name, facts):
     return name, facts["class_name"], facts["dataset"], _measure(_main_figure(facts))
 
 
-def _by_family(widths, rows):
+def _by_family(rows):
     """Lines of a table of `(model, cells)`, under the names of families."""
+    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in rows), strict=True)]
     families = {module.split(".")[1]: [] for module in [*keras_genzoo._MODELS.values(), _CLASSIFIERS]}
     for model, cells in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
