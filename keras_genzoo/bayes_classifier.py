@@ -91,7 +91,7 @@ class BayesClassifier:
         is_right = np.concatenate(is_right)
         n, share = len(is_right), is_right.mean()
         method = f"largest p(y | x) by Bayes' rule, {density}, p(y) {self.class_prior}"
-        if self.most_classified is not None:
+        if n == self.most_classified:
             method += f", the first {n:,}"
         error = np.sqrt(share * (1 - share) / n)
         name = "classification_accuracy"

@@ -59,15 +59,18 @@ RECIPES = {
     "variational_gaussian_mixture_digits": Recipe(
         description=(
             "A mixture of Gaussians by variational Bayes (Attias 2000, "
-            "https://papers.nips.cc/paper/1726-a-variational-baysian-framework-for-graphical-models), which takes as "
-            "many of 20 components as it needs, of 8x8 handwritten digits as their 64 numbers."
+            "https://papers.nips.cc/paper/1726-a-variational-baysian-framework-for-graphical-models), with up to 20 "
+            "components, of 8x8 handwritten digits as their 64 numbers."
         ),
         model="VariationalGaussianMixture",
         arguments={"num_components": 20, "regularization": 3.3e-4},
         dataset="digits",
         optimizers={},
-        epochs=50,
-        limits=f"{TOY} {_NUMBERS}",
+        epochs=10,
+        limits=(
+            f"{TOY} In 64 dimensions the start decides: all 20 clusters that it begins with are kept, while in a plane "
+            f"those that the data do not need are emptied. {_NUMBERS}"
+        ),
     ),
     "bernoulli_mixture_digits": Recipe(
         description=(
