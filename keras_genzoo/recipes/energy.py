@@ -39,7 +39,7 @@ RECIPES = {
                 source="PyDeep, https://github.com/MelJan/PyDeep, tutorial on a small RBM",
             ),
         ),
-        limits="Far too few hidden units for whole digits: small, so that its likelihood is exact.",
+        limits="So few hidden units that its likelihood is a sum make no whole digits: most samples are in shreds.",
     ),
     "rbm_binarized_mnist": Recipe(
         description=f"{_RBM}of handwritten digits in bits by 500 hidden units.",
@@ -59,6 +59,9 @@ RECIPES = {
                 source="Salakhutdinov and Murray 2008, https://doi.org/10.1145/1390156.1390266",
             ),
         ),
-        limits="",
+        limits=(
+            "Chains seldom move from one class to another: among samples zeros come too seldom, and estimates of the "
+            "likelihood may be out by some tenths of a nat for it."
+        ),
     ),
 }

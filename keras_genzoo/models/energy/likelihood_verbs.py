@@ -15,7 +15,7 @@ class LikelihoodVerbs:
     """`free_energy`, `log_prob`, their signatures, and both estimates of the likelihood; a mixin of the model."""
 
     objectives = ()  # there is a likelihood
-    _log_partitions = ()  # pairs: its name and the weights that it is of, and what it is
+    _log_partition = None  # the weights that it is of, and what it is
 
     @property
     def log_prob_is_exact(self):
@@ -27,44 +27,43 @@ class LikelihoodVerbs:
         It is computed once for the weights as they are: a sum over 2^num_hidden states, or 100 chains of 10,000 sweeps,
         which then underestimate it, if anything.
         """
-        if self.log_prob_is_exact:
-            return self._once("exact", lambda: partition.exact(self.energy("float64")))
-        base, seed = self.base_logits(tf.float32), checks.stateless_seed(0)
-        return self._once("annealed", lambda: partition.annealed(self.energy(), base, _CHAINS, _BETAS, seed))
+        weights = tuple(weight.numpy().tobytes() for weight in [*self.energy(), self.visible_means])
+        if self._log_partition is None or self._log_partition[0] != weights:
+            if self.log_prob_is_exact:
+                found = partition.exact(self.energy("float64"))
+            else:
+                base, seed = self.base_logits(tf.float32), checks.stateless_seed(0)
+                found = partition.annealed(self.energy(), base, _CHAINS, _BETAS, seed)
+            self._log_partition = (weights, found)
+        return self._log_partition[1]
 
-    def reverse_log_partition(self):
-        """log Z from 100 samples annealed back to the base rates: it overestimates, if anything, where they are good.
+    def reverse_log_partition(self, images):
+        """log Z from samples annealed back to the base rates: it overestimates, if anything, where they are good.
+
+        They are what the model's sweeps, `num_sampling_steps` of them, make of images, and so share no error with the
+        chains of `log_partition`.
+
+        Args:
+            images: as for `free_energy`; a chain each.
 
         Returns:
             `partition.LogPartition`.
         """
-
-        def compute():
-            seeds = tf.random.split(checks.stateless_seed(0), 2)
-            samples = self.flat(self._samples(self._noise(tf.constant(_CHAINS), seeds[0]), None))
-            return partition.reverse_annealed(self.energy(), self.base_logits(tf.float32), samples, _BETAS, seeds[1])
-
-        return self._once("reverse", compute)
-
-    def _once(self, name, compute):
-        """What `compute` gives, kept until a weight changes."""
-        key = (name, *(weight.numpy().tobytes() for weight in [*self.energy(), self.visible_means]))
-        kept = {one: value for one, value in self._log_partitions if one[1:] == key[1:]}
-        if key not in kept:
-            kept[key] = compute()
-        self._log_partitions = tuple(kept.items())
-        return kept[key]
+        x, base = self.flat(self.check_batch(images)[0]), self.base_logits(tf.float32)
+        seed, num_sweeps = checks.stateless_seed(1), self.num_sampling_steps
+        return partition.reverse_annealed(self.energy(), base, x, _BETAS, seed, num_sweeps)
 
     def measurements(self, dataset, num_importance_samples=None):
         if self.log_prob_is_exact:
             return super().measurements(dataset, num_importance_samples)
         result = likelihood.log_likelihood(self, dataset, verbose=1)
-        from_base, from_samples = self.log_partition(), self.reverse_log_partition()
-        samples = f"samples of {self.num_sampling_steps:,} sweeps"
+        images = next(iter(dataset.unbatch().batch(_CHAINS)))
+        from_base, from_images = self.log_partition(), self.reverse_log_partition(self.unpack(images)[0])
+        back = f"AIS back from {self.num_sampling_steps:,} sweeps from images of the set, a lower bound if they suffice"
         measured = {}
         for name, log_partition, how in (
             ("log_likelihood_ais", from_base, "AIS, an upper bound in expectation"),
-            ("log_likelihood_reverse_ais", from_samples, f"AIS back from {samples}, a lower bound if they are good"),
+            ("log_likelihood_reverse_ais", from_images, back),
         ):
             value = result["log_likelihood"] + from_base.value - log_partition.value
             error = f"log Z +- {log_partition.standard_error:.2f}"

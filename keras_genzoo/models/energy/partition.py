@@ -62,17 +62,18 @@ def annealed(energy, base_logits, num_chains, num_betas, seed):
     return LogPartition(_base(energy, base_logits) + mean, error)
 
 
-def reverse_annealed(energy, base_logits, visible, num_betas, seed):
+def reverse_annealed(energy, base_logits, visible, num_betas, seed, num_sweeps=0):
     """log Z from samples of the model, annealed back to the base, which overestimates it, if anything.
 
     Args:
-        visible: `(n, d)` of the energy's dtype, samples of the model: a chain each.
+        visible: `(n, d)` of the energy's dtype, samples of the model, or what it makes some of: a chain each.
+        num_sweeps: int, sweeps of the model itself that come first.
         energy, base_logits, num_betas, seed: as for `annealed`.
 
     Returns:
         `LogPartition`.
     """
-    betas = tf.range(num_betas, -1, -1) / num_betas
+    betas = tf.concat([tf.ones(num_sweeps, tf.float64), tf.range(num_betas, -1, -1) / num_betas], axis=0)
     mean, error = _log_mean(_log_weights(energy, base_logits, visible, betas, seed))
     return LogPartition(_base(energy, base_logits) - mean, error)
 
