@@ -94,7 +94,7 @@ RECIPES = {
         arguments={"num_components": 500},
         dataset="binarized_mnist",
         optimizers={},
-        epochs=60,
+        epochs=20,
         batch_size=500,
         published=(
             Published(value=137.64, model="mixture of 500 Bernoullis", **_BITS),
