@@ -8,10 +8,14 @@ import keras
 import pytest
 import tensorflow as tf
 
-tf.config.threading.set_intra_op_parallelism_threads(1)  # workers of pytest share the cores: a sixth of the time
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+def pytest_configure(config):
+    if config.getoption("markexpr") != "benchmark":  # workers of pytest share the cores: a sixth of the time
+        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 @pytest.fixture(autouse=True)

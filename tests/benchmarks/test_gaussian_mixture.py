@@ -7,20 +7,16 @@ data set, the callbacks and the M step. Both may use every core: on busy ones th
 for each other, so that the processor time of both is told, too.
 """
 
-import os
 import time
 import warnings
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Peer
 
 import keras_genzoo as gz
 from tests.benchmarks import timing
-
-tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)))  # the suite's is 1
 
 N, D, K, REGULARIZATION, STEPS = 60_000, 40, 50, 1e-4, 3
 
