@@ -154,6 +154,8 @@ def _measure(figure):
     """A main figure with the sign of published ones: nats as -log p(x)."""
     if figure.name.startswith("log_likelihood"):
         return dataclasses.replace(figure, value=-figure.value).amount.strip()
+    if figure.name == "classification_accuracy":
+        return f"{figure.amount.strip()} right"
     return f"{figure.label.replace('frechet', 'Frechet').replace('l1', 'L1')} {figure.amount.strip()}"
 
 
