@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_genzoo import batches, evaluation, presets
 from keras_genzoo.evaluation import kernel
+from keras_genzoo.evaluation.features import load_classifier
 
 KERNEL_DISTANCE, VARIETY = "val_kernel_distance", "val_variety"
 _NUM_SAMPLES = 1000  # and as many validation images, if there are so many
@@ -90,8 +91,13 @@ class Watch(keras.callbacks.Callback):
         self.report = report
         features = evaluation.default_features(dataset_name)
         self.judge = features if features in presets.list_presets() else None
-        self._space = None
         self._has_warned = False
+
+    def on_train_begin(self, logs=None):
+        # Once: names of layers count up with every network that is built, and a resumed run must end in the same ones.
+        network = load_classifier(self.judge, "classifier") if self.judge else None
+        self._judge, self._space = network, evaluation.feature_space(network or "pixels")
+        self._features = None
 
     def on_epoch_end(self, epoch, logs=None):
         is_due = (epoch + 1) % self.interval == 0 or epoch + 1 == self.params["epochs"]
@@ -130,8 +136,7 @@ class Watch(keras.callbacks.Callback):
             drawn_for = condition[np.arange(_NUM_SAMPLES) % len(condition)]
         samples = self.model.sample(_NUM_SAMPLES, drawn_for, seed=0, batch_size=_NUM_SAMPLES // 2)
         samples = self.model.sample_domain.picture(samples)
-        if self._space is None:
-            self._space = evaluation.feature_space(self.judge or "pixels")
+        if self._features is None:
             self._features = self._features_of(real, "real")
         features = self._features_of(samples, "samples")
         distance = kernel.KernelDistance(self._space, len(real) // max(1, len(real) // 100))  # blocks of 100 or more
@@ -140,7 +145,7 @@ class Watch(keras.callbacks.Callback):
         variety = _spread(features, groups[1]) / max(_spread(self._features, groups[0]), 1e-12)
         measured = {KERNEL_DISTANCE: distance.result(), VARIETY: variety}
         if self._has_classes_to_balance:
-            measured["val_class_imbalance"] = evaluation.class_imbalance(real, samples, self.judge).value
+            measured["val_class_imbalance"] = evaluation.class_imbalance(real, samples, self._judge).value
         return measured
 
     def _features_of(self, images, name):
