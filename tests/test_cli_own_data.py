@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -176,6 +177,18 @@ def test_what_is_wrong_is_one_line(arguments, message, photos, tmp_path):
     output = genzoo("train", "vae_photos", *words, "--output", tmp_path / "run", fails_with=message.format(**folders))
     assert not (tmp_path / "run").exists() and "Traceback" not in output
     assert output.startswith("Usage") or len(output.strip().splitlines()) == 1
+
+
+def test_broken_files_are_left_out_if_asked(photos, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    (folder / "a" / "broken.png").write_bytes(b"no picture")
+    options = ("--data", folder, *QUICK, "--epochs", 1, "--output", tmp_path / "run")
+    genzoo("train", "vae_photos", *options, fails_with="broken.png' cannot be read as a picture")
+    with pytest.warns(UserWarning, match=r"left out, since they cannot be read: broken\.png"):
+        genzoo("train", "vae_photos", *options, "--skip-broken")
+    assert "data.skip_broken" in json.loads((tmp_path / "run" / "run.json").read_text())["set"]
+    genzoo("evaluate", tmp_path / "run", "--features", "pixels")
 
 
 def test_tensorboard_shows_metrics_and_pictures(photos, tmp_path):

@@ -4,6 +4,7 @@ Where folder or file name no splits, a hash of its name puts each image in one, 
 `"test"`: it stays there whatever images are added or removed.
 """
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -69,13 +70,30 @@ class Folder(OwnSet):
                 f"{', '.join(picture_files.SUFFIXES)}."
             )
         self.keys = {file: file.relative_to(folders[split] / side).with_suffix("") for file, split in found.items()}
-        # In the order of their hashes, so that a part of a split, such as train[:10%], is of every class.
-        files = sorted(found, key=lambda file: (_hash(file.stem), self.keys[file]))
-        self.shapes = picture_files.shapes(files, skip_broken)
-        self.files = list(self.shapes)
-        self.positions = _split([found[file] for file in self.files], [file.stem for file in self.files])
+        self._splits, self._skip_broken = found, skip_broken
+
+    @functools.cached_property
+    def shapes(self):
+        """dict, path of each picture to its shape; every file is read for it, which a list of splits need not wait for.
+
+        In the order of their hashes, so that a part of a split, such as train[:10%], is of every class.
+        """
+        files = sorted(self.keys, key=lambda file: (_hash(file.stem), self.keys[file]))
+        return picture_files.shapes(files, self._skip_broken)
+
+    @functools.cached_property
+    def files(self):
+        return list(self.shapes)
+
+    @functools.cached_property
+    def positions(self):
+        return _split([self._splits[file] for file in self.files], [file.stem for file in self.files])
+
+    @functools.cached_property
+    def class_names(self):
+        """list of str, sorted; empty unless every picture lies in a class."""
         is_in_a_class = all(len(self.keys[file].parts) > 1 for file in self.files)
-        self.class_names = sorted({self.keys[file].parts[0] for file in self.files}) if is_in_a_class else []
+        return sorted({self.keys[file].parts[0] for file in self.files}) if is_in_a_class else []
 
     def examples(self, split, shuffle, seed, image_size=None, channels=None):
         files, shape = [self.files[i] for i in self.chosen(split)], self.shape(image_size, channels)
@@ -99,7 +117,6 @@ class PairedFolder(OwnSet):
     """Pictures in `targets/` and `sources/`, each target with the source of the same name; see `Folder`."""
 
     shuffles_itself = True
-    class_names = ()
 
     def __init__(self, path, skip_broken=False):
         self.name = str(path)
