@@ -38,7 +38,7 @@ _SOURCES = {  # what sources a translation task makes of images, as a clause
 }
 
 
-def data_text(dataset, options, splits):
+def data_text(dataset, options, splits, is_own=False):
     """Of a data set by name: what it is, its splits, and how its pixels are made bits.
 
     Args:
@@ -46,13 +46,14 @@ def data_text(dataset, options, splits):
         options: dict of the further arguments of `data.load`.
         splits: dict of `"train"`, `"validation"` (where one was held out) and `"test"` to the name of the split and the
             number of its images.
+        is_own: bool, whether these are a user's own files, see `data.is_own`.
     """
     parts = [f"{n:,} images {_PURPOSES[purpose]} (`{split}`)" for purpose, (split, n) in splits.items()]
     made = BITS[options.get("binarize")] + _SOURCES[options.get("source")]
     size, channels = options.get("image_size"), options.get("channels")
     made += f"; resized to {size if isinstance(size, int) else 'x'.join(map(str, size))} pixels" if size else ""
     made += f"; {'grey levels' if channels == 1 else 'colours'}" if channels else ""
-    unnamed = f"`{dataset}`, pictures of the author's own" if "/" in dataset or "." in dataset else f"TFDS `{dataset}`"
+    unnamed = f"`{dataset}`, pictures of the author's own" if is_own else f"TFDS `{dataset}`"
     return f"{_DATA.get(dataset, unnamed)}: {', '.join(parts)}{made}"
 
 

@@ -85,12 +85,13 @@ def _facts(model, recipe, settings, output, figures, effort):
     """What the metadata of a run's preset say of it, beside what those of every preset do."""
     with (output / "history.csv").open() as file:
         seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+    is_own = data.is_own(settings["dataset"])
     return {
         "description": recipe.description or f"`{recipe.model}` by recipe `{settings['recipe']}`, on other data.",
         "command": shlex.join(["genzoo", "train", settings["recipe"], *_options(settings)]),
         **settings,
         "chosen_on": recipe.chosen_on,
-        "data": cards.data_text(settings["dataset"], recipe.data_options, run_data.sizes(recipe, settings)),
+        "data": cards.data_text(settings["dataset"], recipe.data_options, run_data.sizes(recipe, settings), is_own),
         "image_shape": model.batch_domains[0].shape,
         "num_classes": model.num_classes,
         "seconds": round(seconds),
@@ -99,7 +100,7 @@ def _facts(model, recipe, settings, output, figures, effort):
         "figures": {name: figure.facts() for name, figure in figures.items()},
         "published": [figure.facts() for figure in recipe.published],
         "limits": recipe.limits,
-        "licence": "that of the images" if data.is_own(settings["dataset"]) else "Apache 2.0",
+        "licence": "that of the images" if is_own else "Apache 2.0",
     }
 
 

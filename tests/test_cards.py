@@ -110,3 +110,11 @@ def test_code_of_a_card_runs(name):
     names = {}
     exec(code, names)
     assert np.isfinite(names["images"]).all()
+
+
+def test_a_name_with_a_configuration_is_no_folder():
+    splits = {"test": ("test", 3)}
+    named = cards.data_text("cycle_gan/horse2zebra", {}, splits)
+    assert named == "TFDS `cycle_gan/horse2zebra`: 3 images to measure by (`test`)"
+    own = cards.data_text("photos", {}, splits, is_own=True)
+    assert own == "`photos`, pictures of the author's own: 3 images to measure by (`test`)"
