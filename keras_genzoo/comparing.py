@@ -3,7 +3,6 @@
 Nothing here imports TensorFlow.
 """
 
-import csv
 import importlib.util
 import io
 import json
@@ -100,8 +99,7 @@ def _figures(run):
 
 def _history(run):
     """dict, metric to its values, an epoch each; NaN where there is none."""
-    path = run / run_folder.HISTORY
-    rows = list(csv.DictReader(path.read_text().splitlines())) if path.is_file() else []
+    rows = run_folder.read_history(run / run_folder.HISTORY)
     return {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else ())}
 
 

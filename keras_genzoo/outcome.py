@@ -1,6 +1,5 @@
 """What a finished run leaves: measurements, pictures, a preset with its card, a SavedModel, and what to try next."""
 
-import csv
 import json
 import os
 import shlex
@@ -83,8 +82,7 @@ def finish(model, recipe, settings, output, report, full):
 
 def _facts(model, recipe, settings, output, figures, effort):
     """What the metadata of a run's preset say of it, beside what those of every preset do."""
-    with (output / "history.csv").open() as file:
-        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+    seconds = sum(float(row["seconds"]) for row in run_folder.read_history(output / run_folder.HISTORY))
     is_own = data.is_own(settings["dataset"])
     return {
         "description": recipe.description or f"`{recipe.model}` by recipe `{settings['recipe']}`, on other data.",

@@ -12,6 +12,7 @@ saved_model/<version>/  the model for TensorFlow Serving and `tf.saved_model.loa
 backup/                 what `--resume` goes on from; see backup.py
 """
 
+import csv
 import json
 import shlex
 import shutil
@@ -156,7 +157,12 @@ def has_backed_up(output):
 
 def num_epochs(history):
     """int: the epochs in a history file, 0 where there is none."""
-    return len(history.read_text().splitlines()) - 1 if history.is_file() else 0
+    return len(read_history(history))
+
+
+def read_history(history):
+    """A list of dicts, the columns of each epoch in a history file as text; empty where there is none."""
+    return list(csv.DictReader(history.read_text().splitlines())) if history.is_file() else []
 
 
 def delete(output):

@@ -4,14 +4,13 @@ All that is decided between epochs is decided by history.csv, so that a run that
 same.
 """
 
-import csv
 import math
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from keras_genzoo import batches, evaluation, presets
+from keras_genzoo import batches, evaluation, presets, run_folder
 from keras_genzoo.evaluation import kernel
 from keras_genzoo.evaluation.features import load_classifier
 
@@ -48,8 +47,7 @@ class Monitor(NamedTuple):
         return sum(map(math.isfinite, self._values(history)[epoch:]))
 
     def _values(self, history):
-        with history.open() as file:
-            return [float(row.get(self.column) or "nan") for row in csv.DictReader(file)]
+        return [float(row.get(self.column) or "nan") for row in run_folder.read_history(history)]
 
 
 def monitor_of(model):
@@ -229,9 +227,8 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.has_run_out():
-            best = self.monitor.best_epoch(self.history)
             self.report(
                 f"\nStopping after epoch {epoch + 1}: {self.patience} measurements of {self.monitor.column} have "
-                f"brought nothing better than that of epoch {best}."
+                f"brought nothing better than that of epoch {self.monitor.best_epoch(self.history)}."
             )
             self.model.stop_training = True
