@@ -15,13 +15,12 @@ def load_split(recipe, settings, split, **options):
 
     Images are as they are: `augment` of the recipe is for training alone, which asks for it.
     """
-    recipe_options = {name: value for name, value in recipe.data_options.items() if name != "augment"}
     return data.load(
         settings["dataset"],
         splits(settings)[split],
         batch_size=settings["batch_size"],
         seed=settings["seed"],
-        **{"shuffle": split == "train", **recipe_options, **options},
+        **{"shuffle": split == "train", **recipe.data_options, "augment": None, **options},
     )
 
 

@@ -59,8 +59,7 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
     keras.utils.set_random_seed(settings["seed"])
     keras.config.set_dtype_policy(settings["precision"])
     run_data.sizes(recipe, settings)  # a split without an image must not wait for the measuring
-    augment = {"augment": recipe.data_options["augment"]} if "augment" in recipe.data_options else {}
-    train_set = run_data.load_split(recipe, settings, "train", **augment)
+    train_set = run_data.load_split(recipe, settings, "train", augment=recipe.data_options.get("augment"))
     model = _build(recipe, settings, train_set)
     for name in recipe.optimizers:
         if name not in model.optimizer_names:

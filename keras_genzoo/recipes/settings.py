@@ -178,10 +178,8 @@ def apply(recipe, changes):
 
 
 def _changed_optimizer(optimizer, changes):
-    fields = {"class": "name", "learning_rate": "learning_rate", "cosine_decay": "cosine_decay"}
-    fields |= {"warmup_steps": "warmup_steps"}
-    arguments = {name: value for name, value in changes.items() if name not in fields}
-    own = {fields[name]: value for name, value in changes.items() if name in fields}
+    arguments = {name: value for name, value in changes.items() if name not in _OPTIMIZER}
+    own = {("name" if name == "class" else name): value for name, value in changes.items() if name in _OPTIMIZER}
     kept = {} if own.get("name", optimizer.name) != optimizer.name else optimizer.arguments
     return dataclasses.replace(optimizer, **own, arguments={**kept, **arguments})
 
