@@ -163,13 +163,14 @@ def compare_folders(generated, real, features, image_size=None):
     Returns:
         dict, name to `Measurement`.
     """
-    split = "all" if data.is_own(real) else "test"
+    split, generated = "all" if data.is_own(real) else "test", Path(generated)
     space = evaluation.feature_space(features)
+    num_images = min(data.num_images(real, split), data.num_images(generated, "all"))
     real = data.load(real, split, image_size=image_size, shuffle=False)
     channels = real.element_spec.shape[-1]
     size = image_size or tuple(real.element_spec.shape[1:3])
-    generated = data.load(Path(generated), "all", image_size=size, channels=channels, shuffle=False)
-    return evaluation.model_measurements.distances(space, real, generated)
+    generated = data.load(generated, "all", image_size=size, channels=channels, shuffle=False)
+    return evaluation.model_measurements.distances(space, real, generated, num_images)
 
 
 def _with_draws(num_importance_samples):

@@ -42,7 +42,7 @@ def sample_measurements(model, real, features, num_samples=None, classifier=None
         labels = vectors[np.arange(n) % len(vectors)]
     samples = model.sample(n, labels, seed=seed, batch_size=_IMAGES_AT_ONCE)
     samples = model.sample_domain.picture(samples)
-    figures = compare([*_distances(space, min(len(real), n)), PrecisionRecall(space)], real, samples, verbose=1)
+    figures = distances(space, real, samples, min(len(real), n))
     if classifier is not None and model.num_classes is not None:
         figures["classifier_agreement"] = classifier_agreement(samples, labels, classifier)
     elif classifier is not None:
@@ -82,10 +82,9 @@ def reference_measurements(real, training, features, num_images=None):
     }
 
 
-def distances(space, real, generated):
-    """All that is measured between real and generated images, each as for `compare`, of a known number of batches."""
-    sizes = [sum(len(batches.split(batch)[0]) for batch in images) for images in (real, generated)]
-    return compare([*_distances(space, min(sizes)), PrecisionRecall(space)], real, generated, verbose=1)
+def distances(space, real, generated, num_images):
+    """All that is measured between real and generated images, each as for `compare`, of at least so many."""
+    return compare([*_distances(space, num_images), PrecisionRecall(space)], real, generated, verbose=1)
 
 
 def _distances(space, num_images):
