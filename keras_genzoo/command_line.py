@@ -88,7 +88,9 @@ def check_picture(output):
 
 
 def check_film(film):
-    if film.suffix.lower() not in (".gif", ".webp"):
+    from keras_genzoo import picture_files
+
+    if film.suffix.lower() not in picture_files.FILM_SUFFIXES:
         raise ValueError(f"--film must end in .gif or .webp, the formats of films; got {film}")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+FILM_SUFFIXES = (".gif", ".webp")  # of several pictures
 _SMALL = (64, 64)  # pixels that a JPEG is at least decoded to while it is checked, which is several times as fast
 _BACKGROUND = "white"  # of what is transparent
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 from keras_genzoo import files, picture_files
 
-FILMS = (".gif", ".webp")  # formats of films
 _LARGEST_FRAME = (400, 400)  # pixels
 _SMALLEST_TILE = 56  # pixels; smaller images are enlarged so that a person can see them
 _SMOOTH_BELOW = 16  # pixels; blocks as large as those of a smaller image's pixels hide what it shows
@@ -94,7 +93,7 @@ def save_film(pictures, path, seconds=6.0):
             evenly where there would be more than ten a second, and drawn smaller (of a GIF in fewer colours), for files
             of a megabyte or two.
     """
-    _check_suffix(path, *FILMS)
+    _check_suffix(path, *picture_files.FILM_SUFFIXES)
     is_gif = Path(path).suffix.lower() == ".gif"
     num_frames = min(len(pictures), max(2, round(10 * seconds)))
     frames = [_frame(pictures[round(i)]) for i in np.linspace(0, len(pictures) - 1, num_frames)]
