@@ -26,13 +26,14 @@ from keras_genzoo import batches, checks
 from keras_genzoo.image_model import ImageModel
 from keras_genzoo.models.energy import gibbs
 from keras_genzoo.models.energy.likelihood_verbs import LikelihoodVerbs
+from keras_genzoo.starts_from_data import StartsFromData
 
 _OFFSET_RATE = 0.01  # by which the means of hidden units follow those of a batch, as in Melchior et al.
 _SWEEPS_A_TURN = 10  # of the sampler's loop, whose every turn draws numbers once for each chain
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
-class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
+class RestrictedBoltzmannMachine(StartsFromData, LikelihoodVerbs, ImageModel):
     """Restricted Boltzmann machine of binary units, of images of bits.
 
     `fit` first takes the means of the pixels, from which the visible biases start, and the chains of annealing and of
@@ -80,7 +81,7 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         half, fixed = keras.initializers.Constant(0.5), {"trainable": False, **same}
         self.visible_means = self.add_float32_weight("visible_means", (d,), half, **fixed)
         self.visible_means.stays_float32 = True  # float16 would make some 0 or 1
-        self.start = self.add_weight(name="start", shape=(), initializer="zeros", dtype="int32", **fixed)
+        self.add_start()
         if self.centered:
             self.hidden_means = self.add_float32_weight("hidden_means", (m,), half, **fixed)
         if self.persistent:
@@ -108,10 +109,6 @@ class RestrictedBoltzmannMachine(LikelihoodVerbs, ImageModel):
         return keras.optimizers.SGD(0.05)
 
     # ---- contrastive divergence ----
-
-    @property
-    def is_initialized(self):
-        return bool(keras.ops.convert_to_numpy(self.start))
 
     def initialize(self, dataset):
         """Starts from the means of the pixels, with one more bit of either kind, so that none is impossible."""

@@ -23,15 +23,14 @@ import tensorflow as tf
 
 from keras_genzoo import batches, checks, distributions, domains, serving
 from keras_genzoo.bayes_classifier import BayesClassifier
-from keras_genzoo.generative_model import GenerativeModel
 from keras_genzoo.graph_method import graph_method
-from keras_genzoo.models.mixtures.epoch_sums import EpochSums
+from keras_genzoo.models.mixtures.fitted_by_sums import FittedBySums
 from keras_genzoo.models.mixtures.gaussians import Gaussians
 from keras_genzoo.models.mixtures.principal_components import principal_components
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
-class ClassConditionalGaussian(BayesClassifier, GenerativeModel):
+class ClassConditionalGaussian(BayesClassifier, FittedBySums):
     """A normal distribution for each class, and how often each comes.
 
     An epoch of `fit` finds all parameters, from data of any length, in memory for one batch; more epochs find the same.
@@ -48,9 +47,6 @@ class ClassConditionalGaussian(BayesClassifier, GenerativeModel):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    optimizer_names = ()
-    objectives = ()  # its likelihood is exact
-    log_prob_is_exact = True
     class_prior = "as often as in the training data"
     most_classified = None  # one pass is for all classes
 
@@ -72,24 +68,18 @@ class ClassConditionalGaussian(BayesClassifier, GenerativeModel):
         self.gaussians = Gaussians(num_classes, q, covariance, regularization)
         self.covariance, self.regularization = covariance, regularization
         self.num_principal_components = num_principal_components
-        self.class_probabilities = self._parameter(
-            "class_probabilities", (num_classes,), keras.initializers.Constant(1 / num_classes)
-        )
+        kept = {"stays_float32": True}  # half precision would spoil the little variance that some directions have
+        equal = keras.initializers.Constant(1 / num_classes)
+        self.class_probabilities = self.add_parameter("class_probabilities", (num_classes,), equal, **kept)
         # Along the axes, from the origin: an example or, where there are axes, the mean of the data.
-        self.means = self._parameter("means", (num_classes, q), "zeros")
-        self.scales = self._parameter("scales", self.gaussians.scale_shape, self.gaussians.initial_scales)
-        self.origin = self._parameter("origin", (d,), "zeros")
+        self.means = self.add_parameter("means", (num_classes, q), "zeros", **kept)
+        self.scales = self.add_parameter("scales", self.gaussians.scale_shape, self.gaussians.initial_scales, **kept)
+        self.origin = self.add_parameter("origin", (d,), "zeros", **kept)
         if num_principal_components is not None:
-            self.principal_axes = self._parameter("principal_axes", (d, q), keras.initializers.Identity())
-            self.residual_scale = self._parameter("residual_scale", (), "ones")
-        parameter = {"trainable": False, "aggregation": "only_first_replica"}
-        self.start = self.add_weight(name="start", shape=(), initializer="zeros", dtype="int32", **parameter)
+            self.principal_axes = self.add_parameter("principal_axes", (d, q), keras.initializers.Identity(), **kept)
+            self.residual_scale = self.add_parameter("residual_scale", (), "ones", **kept)
+        self.add_start()
         self.build()
-
-    def _parameter(self, name, shape, initializer):
-        weight = self.add_float32_weight(name, shape, initializer, trainable=False, aggregation="only_first_replica")
-        weight.stays_float32 = True  # half precision would spoil the little variance that some directions have
-        return weight
 
     def get_config(self):
         return {
@@ -109,18 +99,9 @@ class ClassConditionalGaussian(BayesClassifier, GenerativeModel):
 
     # ---- the fit ----
 
-    def compile(self, **kwargs):
-        """Makes ready to train; there is no optimiser to choose.
-
-        Args:
-            **kwargs: `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
-        """
-        super().compile(**kwargs)
-        self._sums = EpochSums({"count": (self.num_classes,), **self.gaussians.sum_shapes})
-
     @property
-    def is_initialized(self):
-        return bool(keras.ops.convert_to_numpy(self.start))
+    def epoch_sum_shapes(self):
+        return {"count": (self.num_classes,), **self.gaussians.sum_shapes}
 
     def initialize(self, dataset):
         """Finds where the sums are taken about, so that large values beside small differences lose no digits.
@@ -141,9 +122,6 @@ class ClassConditionalGaussian(BayesClassifier, GenerativeModel):
             self.principal_axes.assign(axes)
             self.residual_scale.assign(math.sqrt(residual_variance + self.regularization))
         self.start.assign(1)
-
-    def begin_epoch(self):
-        self._sums.reset()
 
     def train_step(self, data):
         values, labels = self.unpack(data)
@@ -196,10 +174,6 @@ class ClassConditionalGaussian(BayesClassifier, GenerativeModel):
     def _log_joint(self, values):
         """log p(x, y): float64 `(n, k)`."""
         return self._log_conditionals(values) + tf.math.log(tf.cast(self.class_probabilities, tf.float64))
-
-    def _flat(self, values):
-        """float64 `(n, d)`."""
-        return tf.reshape(tf.cast(values, tf.float64), (-1, self.sample_domain.num_values))
 
     @property
     def class_means(self):

@@ -43,11 +43,8 @@ class GaussianMixture(MixtureModel):
         super().__init__(domain, num_components, step_size_decay, **kwargs)
         self.gaussians = Gaussians(self.num_components, domain.num_values, covariance, regularization)
         self.covariance, self.regularization = covariance, regularization
-        parameter = {"trainable": False, "aggregation": "only_first_replica"}
-        self.means = self.add_float32_weight("means", (num_components, domain.num_values), "zeros", **parameter)
-        self.scales = self.add_float32_weight(
-            "scales", self.gaussians.scale_shape, self.gaussians.initial_scales, **parameter
-        )
+        self.means = self.add_parameter("means", (num_components, domain.num_values), "zeros")
+        self.scales = self.add_parameter("scales", self.gaussians.scale_shape, self.gaussians.initial_scales)
         self.build()
 
     def get_config(self):

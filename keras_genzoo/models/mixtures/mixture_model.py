@@ -23,15 +23,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import batches, checks, distributions, domains, serving
-from keras_genzoo.generative_model import GenerativeModel
 from keras_genzoo.graph_method import graph_method
-from keras_genzoo.models.mixtures.epoch_sums import EpochSums
+from keras_genzoo.models.mixtures.fitted_by_sums import FittedBySums
 
 _MOST_TO_START_FROM = 20_000  # values that clusters are sought among
 _AT_ONCE = 1000  # of these, values that are summed over in one go
 
 
-class MixtureModel(GenerativeModel):
+class MixtureModel(FittedBySums):
     """Base class of the mixtures.
 
     A subclass gives the components: `log_components`, `sums`, `maximize`, `generate`, and the shapes of its sums in
@@ -44,10 +43,6 @@ class MixtureModel(GenerativeModel):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    optimizer_names = ()
-    objectives = ()  # its loss is the exact likelihood
-    log_prob_is_exact = True
-
     def __init__(self, sample_domain, num_components, step_size_decay=None, **kwargs):
         if step_size_decay is not None and not 0 <= step_size_decay <= 1:
             raise ValueError(
@@ -55,17 +50,13 @@ class MixtureModel(GenerativeModel):
             )
         super().__init__(sample_domain, **kwargs)
         (self.num_components,) = checks.positive_integers("num_components", [num_components], 1)
-        parameter = {"trainable": False, "aggregation": "only_first_replica"}
-        self.mixture_weights = self.add_float32_weight(
-            "mixture_weights", (num_components,), keras.initializers.Constant(1 / num_components), **parameter
-        )
-        self.mixture_weights.stays_float32 = True  # rounded to half precision they would not sum to 1
-        self.start = self.add_weight(name="start", shape=(), initializer="zeros", dtype="int32", **parameter)
+        equal = keras.initializers.Constant(1 / num_components)
+        # Rounded to half precision they would not sum to 1.
+        self.mixture_weights = self.add_parameter("mixture_weights", (num_components,), equal, stays_float32=True)
+        self.add_start()
         self.step_size_decay = step_size_decay
         if step_size_decay is not None:
-            self.num_steps = self.add_weight(
-                name="num_steps", shape=(), initializer="zeros", dtype="int32", **parameter
-            )
+            self.num_steps = self.add_counter("num_steps")
 
     def get_config(self):
         return {**super().get_config(), "num_components": self.num_components}
@@ -117,18 +108,9 @@ class MixtureModel(GenerativeModel):
 
     # ---- expectation maximisation ----
 
-    def compile(self, **kwargs):
-        """Makes ready to train; there is no optimiser to choose.
-
-        Args:
-            **kwargs: `run_eagerly` and `steps_per_execution`, as for `keras.Model.compile`.
-        """
-        super().compile(**kwargs)
-        self._sums = EpochSums({"responsibility": (self.num_components,), **self.sum_shapes})
-
     @property
-    def is_initialized(self):
-        return bool(keras.ops.convert_to_numpy(self.start))
+    def epoch_sum_shapes(self):
+        return {"responsibility": (self.num_components,), **self.sum_shapes}
 
     def initialize(self, dataset):
         """Starts from k clusters of the data, found by k-means from k-means++ (Arthur and Vassilvitskii 2007)."""
@@ -152,9 +134,6 @@ class MixtureModel(GenerativeModel):
             for name, value in self.sums(tf.convert_to_tensor(x[rows]), responsibilities[rows]).items():
                 sums[name] += rows_for_each * value.numpy()
         self._maximize(rows_for_each * tf.reduce_sum(responsibilities, axis=0).numpy(), sums)
-
-    def begin_epoch(self):
-        self._sums.reset()
 
     def train_step(self, data):
         return self.track(loss=tf.cast(-self.expect(data), tf.float32))
@@ -231,10 +210,6 @@ class MixtureModel(GenerativeModel):
     def _log_joint(self, x):
         """log w_k p_k(x): float64 `(n, k)`."""
         return self.log_components(x) + tf.math.log(tf.cast(self.mixture_weights, tf.float64))
-
-    def _flat(self, values):
-        """float64 `(n, d)`."""
-        return tf.reshape(tf.cast(values, tf.float64), (-1, self.sample_domain.num_values))
 
     def component_at(self, u):
         """The component into whose share of [0, 1] a number falls: int32 `(n,)`, of u `(n,)`."""

@@ -78,18 +78,15 @@ class VariationalGaussianMixture(MixtureModel):
         self.mean_precision_prior = mean_precision_prior
         self.degrees_of_freedom_prior = degrees_of_freedom_prior
         self.gaussians = Gaussians(num_components, d, "full", regularization)
-        self.counts = self._parameter("counts", (num_components,), "zeros")  # N_k
-        self.means = self._parameter("means", (num_components, d), "zeros")  # m_k
+        kept = {"stays_float32": True}  # half precision ends at 65,504 examples
+        self.counts = self.add_parameter("counts", (num_components,), "zeros", **kept)  # N_k
+        self.means = self.add_parameter("means", (num_components, d), "zeros", **kept)  # m_k
         # Factors L_k of (v_k W_k)^-1 = L_k L_k', the inverse of the mean precision.
-        self.scales = self._parameter("scales", self.gaussians.scale_shape, self.gaussians.initial_scales)
-        self.mean_prior = self._parameter("mean_prior", (d,), "zeros")  # m0
-        self.scale_prior = self._parameter("scale_prior", (d, d), self.gaussians.initial_scales)  # of W0^-1
+        unit = self.gaussians.initial_scales
+        self.scales = self.add_parameter("scales", self.gaussians.scale_shape, unit, **kept)
+        self.mean_prior = self.add_parameter("mean_prior", (d,), "zeros", **kept)  # m0
+        self.scale_prior = self.add_parameter("scale_prior", (d, d), unit, **kept)  # of W0^-1
         self.build()
-
-    def _parameter(self, name, shape, initializer):
-        weight = self.add_float32_weight(name, shape, initializer, trainable=False, aggregation="only_first_replica")
-        weight.stays_float32 = True  # half precision ends at 65,504 examples
-        return weight
 
     def get_config(self):
         return {
