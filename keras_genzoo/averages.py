@@ -1,6 +1,11 @@
 """Exponential moving averages of a network's weights: Polyak and Juditsky 1992; of generators, Yazici et al. 2019,
 https://arxiv.org/abs/1806.04498.
+
+A model may keep those of one network beside it. Those of all weights an optimiser keeps, by `use_ema=True`, and `fit`
+ends in them, as Keras has it; on the way, `of_optimizers` shows them.
 """
+
+import contextlib
 
 import keras
 import tensorflow as tf
@@ -53,3 +58,21 @@ def scope(averages, network):
     """A context in which the network computes with its averages."""
     pairs = zip(network.weights, averages, strict=True)
     return keras.StatelessScope(state_mapping=[(weight, average.value) for weight, average in pairs])
+
+
+@contextlib.contextmanager
+def of_optimizers(model):
+    """A context in which a compiled model has the averages of its optimisers that keep any; then what it had, exactly.
+
+    Keras's `SwapEMAWeights` swaps by sums and differences, whose rounding would disturb the training.
+    """
+    if model.optimizer is None:
+        yield
+        return
+    trained = [tf.identity(weight) for weight in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for weight, value in zip(model.trainable_variables, trained, strict=True):
+            weight.assign(value)

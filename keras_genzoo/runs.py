@@ -109,8 +109,12 @@ def train(recipe_name, output, overrides, resume=False, overwrite=False, report=
                 validation_data=validation_set,
                 callbacks=[
                     watching.StopWhereNotFinite(),
-                    *_watch(model, settings, validation_set, report),
-                    *_pictures(model, recipe, settings, output),
+                    watching.OfAverages(
+                        [
+                            *_watch(model, settings, validation_set, report),
+                            *_pictures(model, recipe, settings, output),
+                        ]
+                    ),
                     *logs.callbacks(settings, output),
                     callbacks.TimedCSVLogger(history, append=finished > 0),
                     backups,
@@ -131,10 +135,13 @@ def _not_finite(what):
 
 
 def _keep(model, backups, monitor, settings, history, report):
-    """Brings a model to the epoch that is to be kept, and returns which."""
+    """Brings a model to the epoch that is to be kept, and to the averages of its weights; returns which epoch."""
     last = run_folder.num_epochs(history)
     best = monitor.best_epoch(history) if settings["keep"] == "best" else None
-    if best in (None, last) or not backups.load_epoch(model, best):
+    is_earlier = best not in (None, last) and backups.load_epoch(model, best)
+    if model.optimizer is not None:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    if not is_earlier:
         return last
     value = monitor.value(history, best)
     report(

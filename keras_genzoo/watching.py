@@ -4,13 +4,14 @@ All that is decided between epochs is decided by history.csv, so that a run that
 same.
 """
 
+import contextlib
 import math
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from keras_genzoo import batches, evaluation, presets, run_folder
+from keras_genzoo import averages, batches, evaluation, presets, run_folder
 from keras_genzoo.evaluation import kernel
 from keras_genzoo.evaluation.features import load_classifier
 
@@ -172,6 +173,36 @@ def _spread(features, groups=None):
         return features.var(axis=0).sum()
     sizes = {group: (groups == group).sum() for group in np.unique(groups)}
     return sum(size / len(groups) * features[groups == group].var(axis=0).sum() for group, size in sizes.items())
+
+
+class OfAverages(keras.callbacks.Callback):
+    """Validation, and the callbacks that it is given, see the averages of weights, where optimisers keep any.
+
+    Args:
+        callbacks: list, of what looks at the model when training begins and after each epoch.
+    """
+
+    def __init__(self, callbacks):
+        super().__init__()
+        self.callbacks = callbacks
+        self._in_validation = contextlib.ExitStack()
+
+    def on_train_begin(self, logs=None):
+        for callback in self.callbacks:
+            callback.set_model(self.model)
+            callback.set_params(self.params)
+            callback.on_train_begin(logs)
+
+    def on_test_begin(self, logs=None):
+        self._in_validation.enter_context(averages.of_optimizers(self.model))
+
+    def on_test_end(self, logs=None):
+        self._in_validation.close()
+
+    def on_epoch_end(self, epoch, logs=None):
+        with averages.of_optimizers(self.model):
+            for callback in self.callbacks:
+                callback.on_epoch_end(epoch, logs)
 
 
 class NotFinite(FloatingPointError):

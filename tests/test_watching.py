@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo import evaluation, recipes, runs, watching
+from keras_genzoo import averages, evaluation, recipes, runs, watching
 from keras_genzoo.watching import Monitor
 
 pytestmark = pytest.mark.xdist_group("runs")
@@ -226,6 +226,62 @@ def test_early_stopping_of_a_run_that_is_resumed(tmp_path, monkeypatch):
     again = []
     runs.train("watched", tmp_path / "run", {"epochs": 12}, resume=True, report=again.append)
     assert (tmp_path / "run" / "history.csv").read_text().count("\n") == len(rows) + 1, "it had been stopped"
+
+
+def averaging(decay):
+    options = {"use_ema": True, "ema_momentum": decay} if decay else {}
+    optimizer = recipes.Optimizer("SGD", 1e-2, arguments=options)
+    sizes = {"num_levels": 17, "num_filters": 8, "num_residual_blocks": 1}
+    return recipes.Recipe(
+        "PixelCNN", "digits", epochs=3, batch_size=500, arguments=sizes, optimizers={"optimizer": optimizer}
+    )
+
+
+def test_a_run_with_averages_is_measured_by_them_and_trains_as_without(tmp_path, monkeypatch):
+    _, plain, _ = train(tmp_path / "plain", averaging(None), monkeypatch)
+    _, rows, facts = train(tmp_path / "averages", averaging(0.9), monkeypatch)
+    assert [row["loss"] for row in rows] == [row["loss"] for row in plain], "what is trained is as it would have been"
+    assert all(row["val_loss"] > other["val_loss"] for row, other in zip(rows, plain, strict=True)), "they lag behind"
+    assert facts["kept_epoch"] == 3
+
+    # The kept model is that of the average, worked out from the weights after each step of the same training.
+    model = gz.PixelCNN((8, 8, 1), num_levels=17, num_filters=8, num_residual_blocks=1)
+    model.compile(keras.optimizers.SGD(1e-2, use_ema=True, ema_momentum=0.9))
+    backups = sorted((tmp_path / "averages" / "backup").glob("*.weights.h5"))
+    model.load_weights(backups[-1])
+    trained = [weight.numpy() for weight in model.trainable_variables]
+    with averages.of_optimizers(model):
+        averaged = [weight.numpy() for weight in model.trainable_variables]
+    for weight, before in zip(model.trainable_variables, trained, strict=True):
+        np.testing.assert_array_equal(weight, before)
+    assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(averaged, trained, strict=True))
+    shipped = gz.PixelCNN.from_preset(str(tmp_path / "averages" / "preset"))
+    for weight, average in zip(shipped.trainable_variables, averaged, strict=True):
+        np.testing.assert_allclose(weight, average, rtol=2**-10, atol=1e-7)
+
+
+def test_a_resumed_run_with_averages_ends_as_one_never_stopped(tmp_path, monkeypatch):
+    train(tmp_path / "whole", averaging(0.9), monkeypatch)
+    train(tmp_path / "run", averaging(0.9), monkeypatch, epochs=2)
+    runs.train("watched", tmp_path / "run", {"epochs": 3}, resume=True, report=lambda line: None)
+    run, whole = (gz.PixelCNN.from_preset(str(tmp_path / name / "preset")) for name in ("run", "whole"))
+    for weight, other in zip(run.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
+def test_averages_follow_the_weights():
+    model = gz.PixelCNN((4, 4, 1), num_filters=4, num_residual_blocks=1)
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.75))
+    expected, images = None, np.random.default_rng(0).integers(0, 2, (8, 4, 4, 1)).astype("float32")
+    for _ in range(4):
+        model.train_on_batch(images)
+        weights = [weight.numpy().astype("float64") for weight in model.trainable_variables]
+        expected = (
+            weights if expected is None else [0.75 * a + 0.25 * w for a, w in zip(expected, weights, strict=True)]
+        )
+    with averages.of_optimizers(model):
+        for weight, average in zip(model.trainable_variables, expected, strict=True):
+            np.testing.assert_allclose(weight, average, atol=1e-6)
 
 
 @pytest.mark.slow
