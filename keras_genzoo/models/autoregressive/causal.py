@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_genzoo.layers import add_bias
+from keras_genzoo.models.autoregressive.attention import CausalAttention
 from keras_genzoo.models.autoregressive.channel_order import sees
 from keras_genzoo.networks import nested_layers
 
@@ -240,6 +241,9 @@ class Dropout(layers.Layer):
         return tf.where(noise < self.rate, tf.zeros_like(x), x / (1 - self.rate))
 
 
+_BY_PIXEL = (CausalConv2D, CausalAttention)
+
+
 class CausalNetwork(layers.Layer):
     """A network of causal layers, from images to the parameters of each pixel's distribution.
 
@@ -253,23 +257,21 @@ class CausalNetwork(layers.Layer):
 
     def begin_image(self, n, width):
         """What is kept from row to row, before the first one: dict, layer name to tensor."""
-        return {layer.name: layer.rows_above(n, width) for layer in self._of_type((CausalConv2D, RowsConv2D))}
+        return {layer.name: layer.rows_above(n, width) for layer in self._of_type((*_BY_PIXEL, RowsConv2D))}
 
     def begin_row(self, above, condition=None):
         """What is kept from row to row, and what along the row that begins: two dicts."""
-        return above, {layer.name: layer.begin_row(above[layer.name]) for layer in self._of_type(CausalConv2D)}
+        return above, {layer.name: layer.begin_row(above[layer.name]) for layer in self._of_type(_BY_PIXEL)}
 
     def end_pixel(self, pixel, cursor):
         """Takes note of a pixel `(n, c)` that is now known in all channels."""
-        for layer in self._of_type(CausalConv2D):
-            if layer.mask == "A":
+        for layer in self._of_type(_BY_PIXEL):
+            if isinstance(layer, CausalAttention) or layer.mask == "A":
                 layer.keep(self.scaled(pixel), cursor)
 
     def end_row(self, above, kept, row):
         """What is kept from row to row, after a row `(n, w, c)`."""
-        ended = {
-            layer.name: layer.end_row(above[layer.name], kept[layer.name]) for layer in self._of_type(CausalConv2D)
-        }
+        ended = {layer.name: layer.end_row(above[layer.name], kept[layer.name]) for layer in self._of_type(_BY_PIXEL)}
         return {**above, **ended}
 
     def scaled(self, images):

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from keras_genzoo.models.autoregressive.attention import CausalAttention
 from keras_genzoo.models.autoregressive.causal import (
     CausalConv2D,
     CausalNetwork,
@@ -88,9 +89,11 @@ class GatedBlock(layers.Layer):
 
 
 class Network(CausalNetwork):
-    """The two streams of a gated PixelCNN."""
+    """The two streams of a gated PixelCNN; attention, if asked for, is in the middle of the horizontal one."""
 
-    def __init__(self, channels, num_parameters, num_filters, num_residual_blocks, dilations, dropout, **kwargs):
+    def __init__(
+        self, channels, num_parameters, num_filters, num_residual_blocks, dilations, dropout, attention, **kwargs
+    ):
         super().__init__(**kwargs)
         filters, outputs = channel_groups(num_filters, channels), channel_groups(num_parameters, channels)
         dilations = (1, *(dilations[i % len(dilations)] for i in range(num_residual_blocks)))
@@ -98,6 +101,8 @@ class Network(CausalNetwork):
             GatedBlock(num_filters, dilation, channels, dropout, is_first=i == 0, dtype=self.dtype_policy)
             for i, dilation in enumerate(dilations)
         ]
+        self.attention = CausalAttention(filters, dtype=self.dtype_policy) if attention else None
+        self.middle = self.blocks[len(self.blocks) // 2]
         self.hidden = PixelDense(num_filters, filters, filters, "he_normal", dtype=self.dtype_policy)
         self.head = PixelDense(num_parameters, outputs, filters, dtype="float32")
 
@@ -106,17 +111,21 @@ class Network(CausalNetwork):
         for block in self.blocks:  # not by Keras, since they are entered by `look_above`, too
             block.build(shape, condition_shape)
             shape = (*shape[:-1], block.out.units)
+        if self.attention:
+            self.attention.build(shape, images_shape)
         self.hidden.build(shape)
         self.head.build(shape)
 
     def call(self, images, condition=None, cursor=None, draw=None):
-        x = self.scaled(images)
+        x = pixels = self.scaled(images)
         if cursor is None:
             _, from_above = self.look_above(shift_down(x), condition)
         else:
             from_above = tf.unstack(tf.gather(cursor.kept["from_above"], cursor.column, axis=2))
         for block, features in zip(self.blocks, from_above, strict=True):
             x = block(x, features, cursor=cursor, draw=draw)
+            if self.attention and block is self.middle:
+                x += self.attention(x, pixels, cursor=cursor)
         return self.head(tf.nn.relu(self.hidden(tf.nn.relu(x))))
 
     def look_above(self, above, condition=None, cursor=None):
@@ -153,8 +162,8 @@ class GatedPixelCNN(PixelCNN):
         num_levels: int, 2 to 256.
         num_filters: int, of each stream.
         num_residual_blocks: int.
-        **kwargs: `num_classes`, `likelihood`, `dilations`, `condition_dim` and `dropout`, as for `PixelCNN`;
-            `name`, `dtype`, `trainable`.
+        **kwargs: `num_classes`, `likelihood`, `dilations`, `condition_dim`, `dropout` and `attention`, as for
+            `PixelCNN`; `name`, `dtype`, `trainable`.
     """
 
     network_type = Network

@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_genzoo.checks import positive_integers
+from keras_genzoo.models.autoregressive.attention import CausalAttention
 from keras_genzoo.models.autoregressive.autoregressive_model import AutoregressiveModel
 from keras_genzoo.models.autoregressive.causal import (
     CausalConv2D,
@@ -67,7 +68,9 @@ class ResidualBlock(layers.Layer):
 class Network(CausalNetwork):
     """The convolutions of a PixelCNN."""
 
-    def __init__(self, channels, num_parameters, num_filters, num_residual_blocks, dilations, dropout, **kwargs):
+    def __init__(
+        self, channels, num_parameters, num_filters, num_residual_blocks, dilations, dropout, attention, **kwargs
+    ):
         super().__init__(**kwargs)
         inputs, filters = channel_groups(channels, channels), channel_groups(num_filters, channels)
         outputs = channel_groups(num_parameters, channels)
@@ -77,13 +80,18 @@ class Network(CausalNetwork):
             ResidualBlock(num_filters, dilations[i % len(dilations)], channels, dropout, dtype=self.dtype_policy)
             for i in range(num_residual_blocks)
         ]
+        self.attention = CausalAttention(filters, dtype=self.dtype_policy) if attention else None
+        self.middle = self.blocks[len(self.blocks) // 2]
         self.hidden = PixelDense(num_filters, filters, filters, **options)
         self.head = PixelDense(num_parameters, outputs, filters, dtype="float32")
 
     def call(self, images, condition=None, cursor=None, draw=None):
-        x = self.first(self.scaled(images), cursor=cursor)
+        pixels = self.scaled(images)
+        x = self.first(pixels, cursor=cursor)
         for block in self.blocks:
             x = block(x, condition=condition, cursor=cursor, draw=draw)
+            if self.attention and block is self.middle:
+                x += self.attention(x, pixels, cursor=cursor)
         return self.head(tf.nn.relu(self.hidden(tf.nn.relu(x))))
 
 
@@ -107,6 +115,8 @@ class PixelCNN(AutoregressiveModel):
             where labels would.
         dropout: float in [0, 1), the share of values inside a residual block that are dropped in training, for data of
             which a model learns more by heart than it generalises.
+        attention: bool, whether after the middle block each pixel attends to all earlier ones (PixelSNAIL, Chen et al.
+            2018, https://arxiv.org/abs/1712.09763), which costs time and memory by the square of their number.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
@@ -123,6 +133,7 @@ class PixelCNN(AutoregressiveModel):
         dilations=(1,),
         condition_dim=None,
         dropout=0.0,
+        attention=False,
         **kwargs,
     ):
         super().__init__(image_shape, num_levels, num_classes, condition_dim, likelihood, dropout, **kwargs)
@@ -134,7 +145,8 @@ class PixelCNN(AutoregressiveModel):
             raise ValueError(
                 f"`num_filters` must be at least {2 * channels} in images of {channels} channels; got {num_filters}."
             )
-        sizes = (self.num_filters, self.num_residual_blocks, self.dilations, self.dropout)
+        self.has_attention = bool(attention)
+        sizes = (self.num_filters, self.num_residual_blocks, self.dilations, self.dropout, self.has_attention)
         self.network = self.network_type(self.image_shape[-1], self.num_parameters, *sizes, dtype=self.dtype_policy)
         self.build()
 
@@ -157,4 +169,5 @@ class PixelCNN(AutoregressiveModel):
             "num_filters": self.num_filters,
             "num_residual_blocks": self.num_residual_blocks,
             "dilations": list(self.dilations),
+            "attention": self.has_attention,
         }
