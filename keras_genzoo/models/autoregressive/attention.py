@@ -72,8 +72,10 @@ class CausalAttention(layers.Layer):
     def rows_above(self, n, width):
         """What is kept from row to row: the number of rows so far, and the keys and values of the last h, of which
         earlier ones are none of the image."""
-        keys = tf.zeros((n, self.height * width, _KEY_DIM), self.compute_dtype)
-        return {"num_rows": 0, "keys": keys, "values": tf.zeros((*keys.shape[:2], self.value.units), keys.dtype)}
+        keys, values = (
+            tf.zeros((n, self.height * width, units), self.compute_dtype) for units in (_KEY_DIM, self.value.units)
+        )
+        return {"num_rows": 0, "keys": keys, "values": values}
 
     def begin_row(self, above):
         """What is kept along a row: features of the last pixel, keys and values of the row's, and where it lies."""
@@ -98,7 +100,7 @@ class CausalAttention(layers.Layer):
         return self.out(_attend(q[:, None], k, v, is_earlier[None])[:, 0])
 
     def _place(self, places, i):
-        return tf.gather(tf.convert_to_tensor(places), i)
+        return tf.cast(tf.gather(tf.convert_to_tensor(places), i), self.compute_dtype)
 
     def keep(self, pixel, cursor):
         """Keeps the key and the value of a pixel `(n, c)`, now that it is known, for those that come after."""
