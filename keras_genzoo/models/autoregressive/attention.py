@@ -127,5 +127,5 @@ def _attend(q, k, v, is_earlier):
         is_earlier: bool `(a, b)`, whom each asks; one that asks nobody gets 0.
     """
     logits = tf.matmul(q, k, transpose_b=True) / math.sqrt(_KEY_DIM)  # (n, a, b)
-    weights = tf.nn.softmax(tf.where(is_earlier, logits, tf.constant(-1e9, logits.dtype)))
+    weights = tf.nn.softmax(tf.where(is_earlier, logits, logits.dtype.min))
     return tf.matmul(weights, v) * tf.cast(tf.reduce_any(is_earlier, axis=-1), v.dtype)[:, None]
