@@ -76,11 +76,10 @@ class GenerativeModel(ZooModel):
     def draw_noise(self, num_samples, seed):
         """What starts `num_samples` samples, a tensor with leading axis `num_samples`; runs inside a graph.
 
-        It is kept apart from `generate` since XLA draws other numbers from a seed than TensorFlow does: a model may
-        compile `generate` with XLA, and the same seed still gives the same samples everywhere. A model that must draw
-        more on the way makes a row of two integers a part of its noise and draws from it, row by row, by
-        `tf.random.stateless_uniform(..., alg="philox")`, which is bit-equal under XLA and without; `batch_size` then
-        changes nothing.
+        It is kept apart from `generate` since XLA draws other numbers from a seed than TensorFlow does, by any
+        algorithm: a model may compile `generate` with XLA, and the same seed still gives the same samples everywhere. A
+        model that must draw more on the way is not compiled by XLA; it makes a row of two integers a part of its noise
+        and draws from it, row by row, so that `batch_size` changes nothing.
 
         Args:
             num_samples: int tensor.
