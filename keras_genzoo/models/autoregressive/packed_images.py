@@ -1,0 +1,115 @@
+"""The file of compressed images: what stands in it before the coded levels, and that it is whole.
+
+    "genzoo", version of the format (1 byte), CRC-32 of all that follows
+    hash of the model, hash of the images
+    height, width, channels, levels, images coded at a time, number of images
+    name of the preset that holds the model, what the file was written by: a byte of length, then UTF-8
+    words of the range coder: the classes of the images, one by one, then their levels
+
+All numbers are little-endian. This module does without TensorFlow, so that a file can be looked at before it is there.
+"""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import struct
+import zlib
+
+import numpy as np
+
+_MAGIC, _VERSION = b"genzoo", 1
+_BEGINNING = struct.Struct("<6sBI")
+_FIXED = struct.Struct("<8s8sHHHHHI")
+_DIGEST_BYTES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class PackedImages:
+    """Compressed images and what must be known to decompress them.
+
+    Attributes:
+        model_hash: bytes, `hash_of_model` of the model.
+        images_hash: bytes, `hash_of_levels` of the images.
+        image_shape: tuple `(height, width, channels)`.
+        num_levels: int.
+        batch_size: int, images that were coded at a time, but for the last.
+        num_images: int.
+        preset: str, the name of the preset that holds the model; empty where nothing was said of it.
+        written_by: str, what computed the probabilities.
+        words: uint32 array, of the range coder.
+    """
+
+    model_hash: bytes
+    images_hash: bytes
+    image_shape: tuple
+    num_levels: int
+    batch_size: int
+    num_images: int
+    preset: str
+    written_by: str
+    words: np.ndarray
+
+    def to_bytes(self):
+        numbers = (*self.image_shape, self.num_levels, self.batch_size, self.num_images)
+        texts = [text.encode() for text in (self.preset, self.written_by)]
+        texts = b"".join(bytes([len(text)]) + text for text in texts)
+        rest = _FIXED.pack(self.model_hash, self.images_hash, *numbers) + texts + self.words.astype("<u4").tobytes()
+        return _BEGINNING.pack(_MAGIC, _VERSION, zlib.crc32(rest)) + rest
+
+    @classmethod
+    def from_bytes(cls, packed):
+        """What `to_bytes` made; ValueError for anything else, and where a bit of it has changed."""
+        if not isinstance(packed, (bytes, bytearray, memoryview)):
+            raise ValueError(f"`packed` must be bytes, as compress gives them; got {type(packed).__name__}.")
+        packed = bytes(packed)
+        if packed[: len(_MAGIC)] != _MAGIC[: len(packed)] or not packed:
+            raise ValueError("`packed` was not written by compress: it does not begin as its files do.")
+        if len(packed) < _BEGINNING.size:
+            raise ValueError(_DAMAGED)
+        _, version, checksum = _BEGINNING.unpack_from(packed)
+        rest = packed[_BEGINNING.size :]
+        if version > _VERSION:
+            raise ValueError(
+                f"`packed` is of version {version} of the format, and this package reads version {_VERSION}; "
+                "update keras_genzoo."
+            )
+        if zlib.crc32(rest) != checksum:
+            raise ValueError(_DAMAGED)
+        model_hash, images_hash, height, width, channels, *numbers = _FIXED.unpack_from(rest)
+        texts, place = [], _FIXED.size
+        for _ in range(2):
+            end = place + 1 + rest[place]
+            texts.append(rest[place + 1 : end].decode())
+            place = end
+        words = np.frombuffer(rest[place:], "<u4").astype("uint32")
+        return cls(model_hash, images_hash, (height, width, channels), *numbers, *texts, words)
+
+
+_DAMAGED = "`packed` is damaged or not complete: it is not what compress wrote. Copy it again."
+
+
+def hash_of_model(model):
+    """What tells a model from any that gives other probabilities: its class, arguments and weights, 8 bytes.
+
+    An argument at its default does not count, so that a file can still be read when a model has got one more.
+    """
+    defaults = {}
+    for cls in reversed(type(model).__mro__):
+        for name, parameter in inspect.signature(cls.__init__).parameters.items():
+            defaults[name] = json.dumps(parameter.default, default=str)
+    texts = {name: json.dumps(value) for name, value in model.get_config().items() if name not in _OF_NO_PROBABILITY}
+    texts = {name: text for name, text in texts.items() if text != defaults.get(name)}
+    facts = [type(model).__name__, model.compute_dtype, sorted(texts.items())]
+    digest = hashlib.blake2b(json.dumps(facts).encode(), digest_size=_DIGEST_BYTES)
+    for weights in model.get_weights():
+        digest.update(weights.astype("<f4").tobytes())
+    return digest.digest()
+
+
+_OF_NO_PROBABILITY = ("name", "trainable", "dtype")
+
+
+def hash_of_levels(levels):
+    """8 bytes of the levels 0, 1, ... of images, an int array `(n, h, w, c)`."""
+    return hashlib.blake2b(levels.astype("uint8").tobytes(), digest_size=_DIGEST_BYTES).digest()
