@@ -12,7 +12,7 @@ import scipy.stats
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo.models.autoregressive import pixel_sampling
+from keras_genzoo.models.autoregressive import causal, pixel_sampling
 from tests.autoregressive import naive
 from tests.autoregressive.conftest import every_image, with_random_weights
 
@@ -166,6 +166,22 @@ def test_loss_is_minus_log_prob_and_bits_per_dim_its_share(make):
     np.testing.assert_allclose(metrics["bits_per_dim"], nats / (36 * np.log(2)), rtol=1e-5)
 
 
+def test_dropout_is_of_training_alone(make):
+    with_dropout, without = make((4, 4, 1), dropout=0.5), make((4, 4, 1))
+    images = tf.constant(every_image((4, 1, 1), 2)).numpy().repeat(4, axis=2)
+    np.testing.assert_array_equal(with_dropout.log_prob(images), without.log_prob(images))
+    seeds = [with_dropout.negative_log_likelihood(images, draw=with_dropout.draw).numpy() for _ in range(2)]
+    assert (np.abs(seeds[0] - seeds[1]) > 1e-3).all()
+
+
+def test_dropout_leaves_the_mean_of_what_it_drops():
+    dropout = causal.Dropout(0.25)
+    draw = lambda sampler, n: sampler(n, (1, 2))  # noqa: E731
+    y = dropout(tf.ones((100, 10, 10, 3)), draw=draw).numpy()
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert np.abs(y.mean() - 1) < 4 * np.sqrt(0.25 / 0.75 / y.size)
+
+
 def test_values_between_levels(make):
     model = make((2, 2, 1), num_levels=3)
     images = np.array([0, 0.5, 1, 0.5], "float32").reshape(1, 2, 2, 1)
@@ -229,6 +245,7 @@ def test_uint8_holds_levels_to_the_nearest_of_256():
         ({"likelihood": "gaussian"}, "`likelihood` must be one of 'categorical', 'logistic_mixture'"),
         ({"likelihood": "logistic_mixture"}, "`num_levels` must be 256.*got 2"),
         ({"image_shape": (4, 4, 2)}, "`image_shape` must have 1 or 3 channels"),
+        ({"dropout": 1.0}, r"`dropout` must lie in \[0, 1\).*got 1.0"),
         ({"num_filters": 0}, "`num_filters` must be a positive integer"),
         ({"image_shape": (4, 4, 3), "num_filters": 2}, r"`num_filters` must be at least 6.*3 channels; got 2"),
         ({"num_residual_blocks": 0}, "`num_residual_blocks` must be a positive integer"),

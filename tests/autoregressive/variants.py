@@ -13,6 +13,7 @@ VARIANTS = {
         "num_filters": 8,
         "num_residual_blocks": 1,
     },
+    "PixelCNN dropout": {"num_filters": 8, "num_residual_blocks": 1, "dropout": 0.2},
     "GatedPixelCNN": {"num_filters": 8, "num_residual_blocks": 2, "dilations": (1, 2)},
     "GatedPixelCNN conditional logistic": {
         "num_classes": NUM_CLASSES,

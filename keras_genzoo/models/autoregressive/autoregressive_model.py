@@ -37,6 +37,7 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
         num_classes: int or None.
         condition_dim: int or None.
         likelihood: `"categorical"` or `"logistic_mixture"`.
+        dropout: float in [0, 1), the share of values that the network drops in training.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
@@ -45,7 +46,14 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
     log_prob_is_exact = True
 
     def __init__(
-        self, image_shape, num_levels=2, num_classes=None, condition_dim=None, likelihood="categorical", **kwargs
+        self,
+        image_shape,
+        num_levels=2,
+        num_classes=None,
+        condition_dim=None,
+        likelihood="categorical",
+        dropout=0.0,
+        **kwargs,
     ):
         distributions.check_choice("likelihood", likelihood, _LIKELIHOODS)
         if not isinstance(num_levels, int) or not 2 <= num_levels <= 256:
@@ -55,10 +63,13 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
                 f"`num_levels` must be {_LEVELS_OF_LOGISTICS} with likelihood='logistic_mixture'; got {num_levels}. "
                 "Pass num_levels=256, or likelihood='categorical'."
             )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`dropout` must lie in [0, 1), the share of values that are dropped; got {dropout!r}.")
         super().__init__(image_shape, num_classes, condition_dim, num_levels, **kwargs)
         if self.image_shape[-1] not in (1, 3):
             raise ValueError(f"`image_shape` must have 1 or 3 channels; got {image_shape!r}.")
         self.likelihood_family = likelihood
+        self.dropout = float(dropout)
 
     def get_config(self):
         return {
@@ -66,6 +77,7 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
             "num_levels": self.num_levels,
             "condition_dim": self.condition_dim,
             "likelihood": self.likelihood_family,
+            "dropout": self.dropout,
         }
 
     @property
@@ -83,14 +95,14 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
 
     # ---- objective ----
 
-    def negative_log_likelihood(self, images, labels=None):
-        """-log p(x) `(n,)`, nats, of images of exact levels."""
-        return -self._conditional(images, labels).log_prob(images)
+    def negative_log_likelihood(self, images, labels=None, draw=None):
+        """-log p(x) `(n,)`, nats, of images of exact levels; with dropout where `draw` gives it random numbers."""
+        return -self._conditional(images, labels, draw).log_prob(images)
 
     def train_step(self, data):
         images, labels = self.unpack(data)
         with tf.GradientTape() as tape:
-            loss = self.negative_log_likelihood(self.rounded(images), labels)
+            loss = self.negative_log_likelihood(self.rounded(images), labels, self.draw)
         self.minimize(loss, tape, self.optimizer, self.trainable_variables)
         return self.track(loss=loss, bits_per_dim=self.bits_per_dim(loss))
 
@@ -126,8 +138,8 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
         images, labels = self.check_images(images, labels)
         return self._conditional(self.rounded(images), labels)
 
-    def _conditional(self, images, labels=None):
-        parameters = self.network(images, condition=self._condition(labels))  # (n, h, w, c p)
+    def _conditional(self, images, labels=None, draw=None):
+        parameters = self.network(images, condition=self._condition(labels), draw=draw)  # (n, h, w, c p)
         return self._distribution(
             tf.reshape(parameters, (-1, *self.image_shape, parameters.shape[-1] // images.shape[-1]))
         )

@@ -221,13 +221,34 @@ def per_example(vectors, x):
     return tf.reshape(vectors, (-1, *(1,) * (x.shape.rank - 2), vectors.shape[-1]))
 
 
+class Dropout(layers.Layer):
+    """Dropout whose numbers are the model's own, so that they are the same on one device and on many.
+
+    Args:
+        rate: float in [0, 1), the share of values that become 0 in training.
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, x, draw=None):
+        """x as it is; in training, where `draw` is the model's, with values dropped and the others enlarged."""
+        if draw is None or not self.rate:
+            return x
+        noise = draw(lambda n, seed: tf.random.stateless_uniform((n, *x.shape[1:]), seed), tf.shape(x)[0])
+        return tf.where(noise < self.rate, tf.zeros_like(x), x / (1 - self.rate))
+
+
 class CausalNetwork(layers.Layer):
     """A network of causal layers, from images to the parameters of each pixel's distribution.
 
-    A subclass gives `call(images, condition=None, cursor=None)`, where images are `(n, h, w, c)`, or with a cursor the
-    next pixel, `(n, c)`, of which earlier channels are known and others ignored; it returns `(n, h, w, p)` or `(n, p)`.
-    A network whose layers are all `CausalConv2D` and pixelwise needs nothing more to be sampled from. One that works
-    on rows, too, runs that part in `begin_row`.
+    A subclass gives `call(images, condition=None, cursor=None, draw=None)`, where images are `(n, h, w, c)`, or with a
+    cursor the next pixel, `(n, c)`, of which earlier channels are known and others ignored; it returns `(n, h, w, p)`
+    or `(n, p)`. In training `draw` is the model's source of random numbers, see `Dropout`.
+
+    A network whose layers are all `CausalConv2D` and pixelwise needs nothing more to be sampled from. One that works on
+    rows, too, runs that part in `begin_row`.
     """
 
     def begin_image(self, n, width):

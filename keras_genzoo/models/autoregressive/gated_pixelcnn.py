@@ -20,6 +20,7 @@ from keras_genzoo.models.autoregressive.causal import (
     CausalConv2D,
     CausalNetwork,
     Cursor,
+    Dropout,
     RowsConv2D,
     per_example,
     shift_down,
@@ -39,7 +40,7 @@ def gate(x):
 class GatedBlock(layers.Layer):
     """One layer of both streams; figure 2 of the paper. The first has mask A and no residual connection."""
 
-    def __init__(self, num_filters, dilation, channels, is_first, **kwargs):
+    def __init__(self, num_filters, dilation, channels, dropout, is_first, **kwargs):
         super().__init__(**kwargs)
         self.is_first = is_first
         window, mask = (_FIRST_WINDOW, "A") if is_first else (_WINDOW, "B")
@@ -52,6 +53,7 @@ class GatedBlock(layers.Layer):
         self.vertical = RowsConv2D(2 * num_filters, (rows, window), dilation, **options)
         self.to_horizontal = PixelDense(2 * num_filters, **options)
         self.horizontal = CausalConv2D(2 * num_filters, (1, window), mask, gated, inputs, dilation, **options)
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
         self.out = PixelDense(num_filters, groups, groups, **options)
         self.condition = layers.Dense(2 * num_filters, use_bias=False, **options)
 
@@ -79,21 +81,21 @@ class GatedBlock(layers.Layer):
             x += per_example(self.condition(condition), x)
         return gate(x), self.to_horizontal(x)
 
-    def call(self, x, from_above, cursor=None):
+    def call(self, x, from_above, cursor=None, draw=None):
         """The horizontal stream: x `(n, h, w, f)`, or with a cursor the next pixel `(n, f)`."""
-        y = self.out(gate(self.horizontal(x, cursor=cursor) + from_above))
+        y = self.out(self.dropout(gate(self.horizontal(x, cursor=cursor) + from_above), draw=draw))
         return y if self.is_first else x + y
 
 
 class Network(CausalNetwork):
     """The two streams of a gated PixelCNN."""
 
-    def __init__(self, channels, num_parameters, num_filters, num_residual_blocks, dilations, **kwargs):
+    def __init__(self, channels, num_parameters, num_filters, num_residual_blocks, dilations, dropout, **kwargs):
         super().__init__(**kwargs)
         filters, outputs = channel_groups(num_filters, channels), channel_groups(num_parameters, channels)
         dilations = (1, *(dilations[i % len(dilations)] for i in range(num_residual_blocks)))
         self.blocks = [
-            GatedBlock(num_filters, dilation, channels, is_first=i == 0, dtype=self.dtype_policy)
+            GatedBlock(num_filters, dilation, channels, dropout, is_first=i == 0, dtype=self.dtype_policy)
             for i, dilation in enumerate(dilations)
         ]
         self.hidden = PixelDense(num_filters, filters, filters, "he_normal", dtype=self.dtype_policy)
@@ -107,14 +109,14 @@ class Network(CausalNetwork):
         self.hidden.build(shape)
         self.head.build(shape)
 
-    def call(self, images, condition=None, cursor=None):
+    def call(self, images, condition=None, cursor=None, draw=None):
         x = self.scaled(images)
         if cursor is None:
             _, from_above = self.look_above(shift_down(x), condition)
         else:
             from_above = tf.unstack(tf.gather(cursor.kept["from_above"], cursor.column, axis=2))
         for block, features in zip(self.blocks, from_above, strict=True):
-            x = block(x, features, cursor=cursor)
+            x = block(x, features, cursor=cursor, draw=draw)
         return self.head(tf.nn.relu(self.hidden(tf.nn.relu(x))))
 
     def look_above(self, above, condition=None, cursor=None):
@@ -151,8 +153,8 @@ class GatedPixelCNN(PixelCNN):
         num_levels: int, 2 to 256.
         num_filters: int, of each stream.
         num_residual_blocks: int.
-        **kwargs: `num_classes`, `likelihood`, `dilations` and `condition_dim`, as for `PixelCNN`; `name`, `dtype`,
-            `trainable`.
+        **kwargs: `num_classes`, `likelihood`, `dilations`, `condition_dim` and `dropout`, as for `PixelCNN`;
+            `name`, `dtype`, `trainable`.
     """
 
     network_type = Network

@@ -55,16 +55,23 @@ class PixelSampling:
         return self._fill_rows(*state, pixels_a_turn=4)
 
     def _fill_rows(self, images, noise, condition, temperature, above, first, last, pixels_a_turn=1):
-        def draw_level(parameters, noise):
+        def draw_level(parameters, so_far, channel, noise):
             if self.num_levels == 2:  # the first level's share is sigmoid(-logit): the same in fewer operations
-                return tf.cast(tf.sigmoid(-parameters[:, 0] / temperature) <= noise, tf.float32)
-            level = sampler.draw_level(self._level_logits(parameters) / temperature, noise)
+                return tf.cast(tf.sigmoid(-parameters[:, channel] / temperature) <= noise, tf.float32)
+            level = sampler.draw_level(self._level_logits(parameters, so_far, channel) / temperature, noise)
             return tf.gather(distributions.levels(self.num_levels), level)
 
         return sampler.fill_rows(self.network, draw_level, images, noise, condition, above, first, last, pixels_a_turn)
 
-    def _level_logits(self, parameters):
-        """Logits `(n, k)` of the levels, more than two, of one channel of a pixel, from its parameters `(n, p)`."""
+    def _level_logits(self, parameters, so_far, channel):
+        """Logits `(n, k)` of the levels, more than two, of one channel of a pixel.
+
+        Args:
+            parameters: `(n, p)`, those of the pixel.
+            so_far: `(n, c)`, its channels; earlier ones are known.
+            channel: int.
+        """
+        parameters = tf.split(parameters, self.image_shape[-1], axis=-1)[channel]
         if self.likelihood_family == "logistic_mixture":
             return distributions.quantized_logistic_mixture_logits(parameters)
         return parameters

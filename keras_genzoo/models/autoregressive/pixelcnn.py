@@ -27,6 +27,7 @@ from keras_genzoo.models.autoregressive.autoregressive_model import Autoregressi
 from keras_genzoo.models.autoregressive.causal import (
     CausalConv2D,
     CausalNetwork,
+    Dropout,
     per_example,
 )
 from keras_genzoo.models.autoregressive.channel_order import PixelDense, channel_groups
@@ -37,12 +38,13 @@ _FIRST_WINDOW = (7, 7)
 class ResidualBlock(layers.Layer):
     """x `(n, h, w, f)` to the same shape."""
 
-    def __init__(self, num_filters, dilation, channels, **kwargs):
+    def __init__(self, num_filters, dilation, channels, dropout, **kwargs):
         super().__init__(**kwargs)
         outer, inner = channel_groups(num_filters, channels), channel_groups(num_filters // 2, channels)
         options = {"kernel_initializer": "he_normal", "dtype": self.dtype_policy}
         self.reduce = PixelDense(len(inner), inner, outer, **options)
         self.convolution = CausalConv2D(len(inner), (3, 3), "B", inner, inner, dilation, **options)
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
         self.expand = PixelDense(len(outer), outer, inner, **options)
         self.label = layers.Dense(len(inner), use_bias=False, dtype=self.dtype_policy)
 
@@ -54,34 +56,34 @@ class ResidualBlock(layers.Layer):
         if condition_shape is not None:
             self.label.build(condition_shape)
 
-    def call(self, x, condition=None, cursor=None):
+    def call(self, x, condition=None, cursor=None, draw=None):
         h = self.reduce(tf.nn.relu(x))
         h = self.convolution(tf.nn.relu(h), cursor=cursor)
         if condition is not None:
             h += per_example(self.label(condition), h)
-        return x + self.expand(tf.nn.relu(h))
+        return x + self.expand(self.dropout(tf.nn.relu(h), draw=draw))
 
 
 class Network(CausalNetwork):
     """The convolutions of a PixelCNN."""
 
-    def __init__(self, channels, num_parameters, num_filters, num_residual_blocks, dilations, **kwargs):
+    def __init__(self, channels, num_parameters, num_filters, num_residual_blocks, dilations, dropout, **kwargs):
         super().__init__(**kwargs)
         inputs, filters = channel_groups(channels, channels), channel_groups(num_filters, channels)
         outputs = channel_groups(num_parameters, channels)
         options = {"kernel_initializer": "he_normal", "dtype": self.dtype_policy}
         self.first = CausalConv2D(num_filters, _FIRST_WINDOW, "A", filters, inputs, dtype=self.dtype_policy)
         self.blocks = [
-            ResidualBlock(num_filters, dilations[i % len(dilations)], channels, dtype=self.dtype_policy)
+            ResidualBlock(num_filters, dilations[i % len(dilations)], channels, dropout, dtype=self.dtype_policy)
             for i in range(num_residual_blocks)
         ]
         self.hidden = PixelDense(num_filters, filters, filters, **options)
         self.head = PixelDense(num_parameters, outputs, filters, dtype="float32")
 
-    def call(self, images, condition=None, cursor=None):
+    def call(self, images, condition=None, cursor=None, draw=None):
         x = self.first(self.scaled(images), cursor=cursor)
         for block in self.blocks:
-            x = block(x, condition=condition, cursor=cursor)
+            x = block(x, condition=condition, cursor=cursor, draw=draw)
         return self.head(tf.nn.relu(self.hidden(tf.nn.relu(x))))
 
 
@@ -103,6 +105,8 @@ class PixelCNN(AutoregressiveModel):
             see further at no cost. They must be smaller than the image's sides, or 1.
         condition_dim: int or None; a number makes the model conditional on vectors of so many numbers, which stand
             where labels would.
+        dropout: float in [0, 1), the share of values inside a residual block that are dropped in training, for data of
+            which a model learns more by heart than it generalises.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
@@ -118,9 +122,10 @@ class PixelCNN(AutoregressiveModel):
         likelihood="categorical",
         dilations=(1,),
         condition_dim=None,
+        dropout=0.0,
         **kwargs,
     ):
-        super().__init__(image_shape, num_levels, num_classes, condition_dim, likelihood, **kwargs)
+        super().__init__(image_shape, num_levels, num_classes, condition_dim, likelihood, dropout, **kwargs)
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
         (self.num_residual_blocks,) = positive_integers("num_residual_blocks", [num_residual_blocks], 1)
         self.dilations = self._check_dilations(dilations)
@@ -129,7 +134,7 @@ class PixelCNN(AutoregressiveModel):
             raise ValueError(
                 f"`num_filters` must be at least {2 * channels} in images of {channels} channels; got {num_filters}."
             )
-        sizes = (self.num_filters, self.num_residual_blocks, self.dilations)
+        sizes = (self.num_filters, self.num_residual_blocks, self.dilations, self.dropout)
         self.network = self.network_type(self.image_shape[-1], self.num_parameters, *sizes, dtype=self.dtype_policy)
         self.build()
 

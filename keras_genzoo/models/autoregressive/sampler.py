@@ -25,8 +25,8 @@ def fill_rows(network, draw_level, images, noise, condition, above, first, last,
 
     Args:
         network: `CausalNetwork`.
-        draw_level: function of parameters `(n, p)` of one channel of a pixel and uniform noise `(n,)` to its
-            values `(n,)`.
+        draw_level: function of parameters `(n, p)` of a pixel, its channels drawn so far, `(n, c)`, which of them is
+            next, an int, and uniform noise `(n,)` to the values `(n,)` of that one.
         images: float32 `(h, w, n, c)`, the values drawn so far or known; negative where one is to be drawn.
         noise: float32 `(h, w, n, c)` in [0, 1).
         condition: `(n, d)` or None.
@@ -53,8 +53,9 @@ def fill_rows(network, draw_level, images, noise, condition, above, first, last,
                 image, uniform = tf.unstack(given_channel)
                 cursor = Cursor(kept, j)
                 so_far = tf.stack(pixel + [tf.zeros_like(image)] * (channels - channel), axis=-1)
-                parameters = tf.split(network(so_far, condition=condition, cursor=cursor), channels, axis=-1)[channel]
-                pixel.append(tf.where(image < 0, draw_level(parameters, uniform), image))
+                parameters = network(so_far, condition=condition, cursor=cursor)
+                level = draw_level(parameters, so_far, channel, uniform)
+                pixel.append(tf.where(image < 0, level, image))
             pixel = tf.stack(pixel, axis=-1)  # (n, c)
             network.end_pixel(pixel, cursor)
             return j + 1, cursor.kept, row.write(j, pixel)
