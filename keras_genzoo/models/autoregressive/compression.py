@@ -11,6 +11,7 @@ and goes on to the next pixel with it. The parallel pass of `log_prob` would be 
 the last digits, and one probability that differs in its 24th bit makes noise of all that follows.
 """
 
+import contextlib
 import functools
 import itertools
 import platform
@@ -52,6 +53,8 @@ class Compression:
             ValueError: for no images and values between levels, beside what every verb refuses.
             ImportError: where `constriction` is missing, the extra `compression`.
         """
+        if not isinstance(preset, str) or len(preset.encode()) > 255:
+            raise ValueError(f"`preset` must be a name of at most 255 bytes; got {preset!r}.")
         encoder = _Encoder(self.num_levels)
         images, labels = self.check_batch(images, labels)
         if not len(images):
@@ -122,7 +125,8 @@ class Compression:
         vectors = "with other `labels`, or " if self.condition_dim else ""
         return (
             f"`packed` comes to other images here than were compressed, {vectors}since floats are rounded otherwise "
-            f"here ({_this_machine()}) than where it was written ({packed.written_by}). Decompress it there."
+            f"here ({_this_machine()}) than where it was written ({packed.written_by}): on another kind of processor, "
+            "by another version, or without oneDNN. Decompress it there."
         )
 
     # ---- one program for both directions ----
@@ -152,8 +156,8 @@ class Compression:
         return tf.function(functools.partial(Compression._fill_by_coder, self), inputs, autograph=False)
 
     def _fill_by_coder(self, levels, key, condition=None):
-        def draw_level(parameters, level):
-            probabilities = self._probabilities(parameters)
+        def draw_level(parameters, so_far, channel, level):
+            probabilities = self._probabilities(parameters, so_far, channel)
             level = tf.numpy_function(_code_levels, [key, probabilities, tf.cast(level, tf.int32)], tf.int32)
             return tf.gather(distributions.levels(self.num_levels), tf.ensure_shape(level, parameters.shape[:1]))
 
@@ -165,11 +169,11 @@ class Compression:
         images, _ = sampler.fill_rows(self.network, draw_level, unknown, given, condition, above, *rows, 4)
         return tf.cast(tf.round(images * (self.num_levels - 1)), tf.int32)
 
-    def _probabilities(self, parameters):
-        """float32 `(n, k)` of the levels; `(n,)` of the second of two."""
+    def _probabilities(self, parameters, so_far, channel):
+        """float32 `(n, k)` of the levels of a channel; `(n,)` of the second of two."""
         if self.num_levels == 2:
-            return tf.sigmoid(tf.cast(parameters[:, 0], tf.float32))
-        return tf.nn.softmax(tf.cast(self._level_logits(parameters), tf.float32))
+            return tf.sigmoid(parameters[:, channel])
+        return tf.nn.softmax(self._level_logits(parameters, so_far, channel))
 
 
 # ---- the two coders ----
@@ -222,18 +226,15 @@ def _code_levels(key, probabilities, levels):
         return _CODERS[int(key)](probabilities, levels)
 
 
-class _registered:
-    """Context in which a graph finds a coder by the key that this gives."""
-
-    def __init__(self, coder):
-        self.coder, self.key = coder, next(_KEYS)
-
-    def __enter__(self):
-        _CODERS[self.key] = self.coder
-        return tf.constant(self.key, tf.int64)
-
-    def __exit__(self, *_):
-        del _CODERS[self.key]
+@contextlib.contextmanager
+def _registered(coder):
+    """The key, int64, by which a graph finds a coder meanwhile."""
+    key = next(_KEYS)
+    _CODERS[key] = coder
+    try:
+        yield tf.constant(key, tf.int64)
+    finally:
+        del _CODERS[key]
 
 
 def _constriction():

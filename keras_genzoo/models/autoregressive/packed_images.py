@@ -22,6 +22,8 @@ _MAGIC, _VERSION = b"genzoo", 1
 _BEGINNING = struct.Struct("<6sBI")
 _FIXED = struct.Struct("<8s8sHHHHHI")
 _DIGEST_BYTES = 8
+_DAMAGED = "`packed` is damaged or not complete: it is not what compress wrote. Copy it again."
+_CHANGES_NO_PROBABILITY = ("name", "trainable", "dtype", "dropout")  # arguments of models; `compute_dtype` counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +88,6 @@ class PackedImages:
         return cls(model_hash, images_hash, (height, width, channels), *numbers, *texts, words)
 
 
-_DAMAGED = "`packed` is damaged or not complete: it is not what compress wrote. Copy it again."
-
-
 def hash_of_model(model):
     """What tells a model from any that gives other probabilities: its class, arguments and weights, 8 bytes.
 
@@ -98,16 +97,17 @@ def hash_of_model(model):
     for cls in reversed(type(model).__mro__):
         for name, parameter in inspect.signature(cls.__init__).parameters.items():
             defaults[name] = json.dumps(parameter.default, default=str)
-    texts = {name: json.dumps(value) for name, value in model.get_config().items() if name not in _OF_NO_PROBABILITY}
-    texts = {name: text for name, text in texts.items() if text != defaults.get(name)}
-    facts = [type(model).__name__, model.compute_dtype, sorted(texts.items())]
+    arguments = {name: json.dumps(value) for name, value in model.get_config().items()}
+    chosen = sorted(
+        (name, text)
+        for name, text in arguments.items()
+        if name not in _CHANGES_NO_PROBABILITY and text != defaults.get(name)
+    )
+    facts = [type(model).__name__, model.compute_dtype, chosen]
     digest = hashlib.blake2b(json.dumps(facts).encode(), digest_size=_DIGEST_BYTES)
     for weights in model.get_weights():
         digest.update(weights.astype("<f4").tobytes())
     return digest.digest()
-
-
-_OF_NO_PROBABILITY = ("name", "trainable", "dtype")
 
 
 def hash_of_levels(levels):
