@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import subprocess
 import sys
 
@@ -52,19 +53,21 @@ def test_images_come_back_from_about_minus_log2_p_bits(make, arguments):
     model, n = make(**arguments), 30
     labels = labels_of(model, n)
     vectors = labels if model.condition_dim else None
-    for images in (noise(model, n), np.zeros((n, *model.image_shape), "float32")):
-        packed = model.compress(images, labels)
-        np.testing.assert_array_equal(model.decompress(packed, vectors), images)
-        ideal = -model.log_prob(images, labels).numpy().astype("float64").sum() / math.log(2)
-        ideal += n * math.log2(model.num_classes or 1)
-        bits = 32 * len(PackedImages.from_bytes(packed).words)
-        slack = 0.01 * ideal if model.compute_dtype == "bfloat16" else 2e-4 * ideal  # log_prob rounds otherwise
-        assert ideal - slack <= bits <= ideal + slack + MOST_BITS
-        assert len(packed) - bits / 8 < 80
+    images = noise(model, n)
+    images[n // 2 :] = 0  # less even than noise
+    packed = model.compress(images, labels)
+    np.testing.assert_array_equal(model.decompress(packed, vectors), images)
+    ideal = -model.log_prob(images, labels).numpy().astype("float64").sum() / math.log(2)
+    ideal += n * math.log2(model.num_classes or 1)
+    bits = 32 * len(PackedImages.from_bytes(packed).words)
+    # Logits are rounded to 64ths of a nat; log_prob computes in less than float64.
+    slack = images.size / 64 / math.log(2) + (0.01 if model.compute_dtype == "bfloat16" else 1e-4) * ideal
+    assert ideal - slack <= bits <= ideal + slack + MOST_BITS
+    assert len(packed) - bits / 8 < 80
 
 
-@pytest.mark.parametrize("num_levels", [2, 3, 256])
-def test_levels_of_no_probability_survive_at_24_bits_each(num_levels):
+@pytest.mark.parametrize("num_levels", [2, 256])
+def test_levels_of_no_probability_survive_at_24_bits(num_levels):
     """A model that is certain, in float32, of the lowest or of the highest level."""
     model, n = with_random_weights("PixelCNN", (2, 3, 1), num_levels=num_levels), 5
     for certain in (0, num_levels - 1):
@@ -80,8 +83,8 @@ def test_levels_of_no_probability_survive_at_24_bits_each(num_levels):
             packed = model.compress(images)
             np.testing.assert_array_equal(model.decompress(packed), images)
             bits = 32 * len(PackedImages.from_bytes(packed).words)
-            ideal = 0 if level == certain else 24 * images.size
-            assert ideal <= bits <= ideal + MOST_BITS
+            most = 0 if level == certain else 24 * images.size
+            assert 23 / 24 * most <= bits <= most + MOST_BITS
 
 
 def test_every_image_there_is(make):
@@ -92,7 +95,7 @@ def test_every_image_there_is(make):
 
 def test_batches_of_any_remainder(model, monkeypatch):
     whole = noise(model, 9)
-    for n, batch_size in ((1, 3), (6, 3), (7, 3), (9, 4)):
+    for n, batch_size in ((1, 3), (6, 3), (7, 3)):
         monkeypatch.setattr(compression, "_BATCH_SIZE", batch_size)
         packed = model.compress(whole[:n])
         monkeypatch.setattr(compression, "_BATCH_SIZE", 5)  # what counts is what the file says
@@ -115,7 +118,6 @@ def test_header(model, packed):
     named = PackedImages.from_bytes(model.compress(images, preset="pixelcnn_é"))
     assert named.preset == "pixelcnn_é" and PackedImages.from_bytes(packed).preset == ""
     assert (named.image_shape, named.num_levels, named.num_images) == ((3, 5, 1), 3, 20)
-    assert named.written_by.startswith(f"TensorFlow {tf.__version__}, ")
     np.testing.assert_array_equal(named.words, PackedImages.from_bytes(packed).words)
     with pytest.raises(ValueError, match="`preset` must be a name of at most 255 bytes"):
         model.compress(images, preset="x" * 256)
@@ -159,12 +161,12 @@ def test_a_model_is_known_by_all_that_changes_a_probability():
         return hash_of_model(with_random_weights("PixelCNN", (3, 5, 1), **arguments))
 
     own = digest()
-    assert own == digest() == digest(dropout=0.1)
-    others = [digest(**a) for a in ({"dilations": (1, 2)}, {"dtype": "mixed_bfloat16"}, {"seed": 1})]
+    assert own == digest() == digest(dropout=0.1) == digest(dtype="mixed_bfloat16")
+    others = [digest(**arguments) for arguments in ({"dilations": (1, 2)}, {"seed": 1})]
     model = with_random_weights("PixelCNN", (3, 5, 1))
     bias = model.trainable_variables[-1]
     bias.assign(np.nextafter(bias.numpy(), np.float32(9)))
-    assert len({own, *others, hash_of_model(model)}) == 5
+    assert len({own, *others, hash_of_model(model)}) == 4
 
 
 def test_an_argument_that_models_get_later_leaves_their_files_readable():
@@ -186,15 +188,46 @@ def test_an_argument_that_models_get_later_leaves_their_files_readable():
     assert hash_of_model(later) != digest
 
 
-def test_other_rounding_is_refused_and_not_decoded(make, monkeypatch):
-    """As on another machine: the same model with other last digits, or worse."""
-    for scale in (1e-3, 3.0):
+def test_last_digits_and_the_precision_of_the_model_change_nothing(make, monkeypatch):
+    """As on other processors: logits of float64 come out otherwise in the 13th digit."""
+    model = make((3, 5, 1), num_levels=5)
+    images, shares, generator = noise(model, 200), compression._shares, np.random.default_rng(0)
+    packed = model.compress(images)
+    changed = []
+
+    def elsewhere(logits):
+        others = logits + 1e-12 * generator.normal(size=logits.shape)
+        changed.append((others != logits).mean())
+        return shares(others)
+
+    monkeypatch.setattr(compression, "_shares", elsewhere)
+    half = type(model).from_config({**model.get_config(), "dtype": "mixed_bfloat16"})
+    half.set_weights(model.get_weights())
+    np.testing.assert_array_equal(half.decompress(packed), images)
+    assert min(changed) > 0.9
+
+
+def test_probabilities_are_those_of_the_logits_but_for_a_64th():
+    logits = np.random.default_rng(0).normal(0, 5, (100, 7))
+    shares = compression._shares(logits)
+    np.testing.assert_array_equal(shares, np.round(shares))
+    expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    found = np.log(shares / shares.sum(axis=1, keepdims=True))
+    is_likely = expected > -12  # below, a share of 2^24 has few digits
+    assert np.abs(found - expected)[is_likely].max() < 1 / 64 + 0.01
+    np.testing.assert_array_equal(compression._shares(np.array([[-1e9, 0.0, -17.0]])), [[1, 2**24, 1]])
+
+
+def test_other_probabilities_are_refused_and_their_images_not_given(make, monkeypatch):
+    """Those of nearly the same model, and of one that has nothing to do with it, where its hash does not tell."""
+    for scale in (0.02, 3.0):
         model = make((3, 5, 1), num_levels=3)
         packed = model.compress(noise(model, 50))
-        monkeypatch.setattr(compression, "hash_of_model", lambda _: PackedImages.from_bytes(packed).model_hash)  # noqa: B023
+        own = hash_of_model(model)
+        monkeypatch.setattr(compression, "hash_of_model", lambda _, own=own: own)
         for variable in model.trainable_variables:
             variable.assign_add(tf.random.stateless_normal(variable.shape, (0, 0), 0, scale))
-        with pytest.raises(ValueError, match=r"^`packed` comes to other images here.*rounded otherwise.*TensorFlow"):
+        with pytest.raises(ValueError, match=r"^`packed` comes to other images here.*Decompress it there"):
             model.decompress(packed)
         monkeypatch.undo()
 
@@ -255,13 +288,22 @@ np.save(sys.argv[2], model.decompress(open(sys.argv[1], "rb").read()))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["gated_pixelcnn_binarized_mnist", "gated_pixelcnn_fashion_mnist"])
-def test_another_process_decodes_with_any_number_of_threads(tmp_path, preset):
+def test_another_process_decodes_with_any_number_of_threads_and_other_kernels(tmp_path, monkeypatch, preset):
     model = gz.GenerativeModel.from_preset(preset)
-    n = 1001 if model.num_levels == 2 else 20  # more than a batch, and one
+    n = 61 if model.num_levels == 2 else 21
+    monkeypatch.setattr(compression, "_BATCH_SIZE", n - 1)  # and one image alone, for which kernels differ most
     labels = labels_of(model, n)
     images = np.concatenate([model.sample(n - 10, None if labels is None else labels[10:], seed=0), noise(model, 10)])
     (tmp_path / "packed").write_bytes(model.compress(images, labels))
-    for num_threads in (1, 3):
+    for num_threads, has_onednn in ((1, "1"), (3, "0")):
         arguments = [tmp_path / "packed", tmp_path / "images.npy", num_threads, preset]
-        subprocess.run([sys.executable, "-c", ELSEWHERE, *map(str, arguments)], check=True)
+        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": has_onednn}
+        subprocess.run([sys.executable, "-c", ELSEWHERE, *map(str, arguments)], check=True, env=environment)
         np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), images)
+
+
+@pytest.mark.slow
+def test_1001_images_and_a_batch_of_1000():
+    model = with_random_weights("PixelCNN", (3, 5, 1))
+    images = noise(model, 1001)
+    np.testing.assert_array_equal(model.decompress(model.compress(images)), images)

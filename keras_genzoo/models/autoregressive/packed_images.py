@@ -3,7 +3,7 @@
     "genzoo", version of the format (1 byte), CRC-32 of all that follows
     hash of the model, hash of the images
     height, width, channels, levels, images coded at a time, number of images
-    name of the preset that holds the model, what the file was written by: a byte of length, then UTF-8
+    name of the preset that holds the model: a byte of length, then UTF-8
     words of the range coder: the classes of the images, one by one, then their levels
 
 All numbers are little-endian. This module does without TensorFlow, so that a file can be looked at before it is there.
@@ -23,7 +23,7 @@ _BEGINNING = struct.Struct("<6sBI")
 _FIXED = struct.Struct("<8s8sHHHHHI")
 _DIGEST_BYTES = 8
 _DAMAGED = "`packed` is damaged or not complete: it is not what compress wrote. Copy it again."
-_CHANGES_NO_PROBABILITY = ("name", "trainable", "dtype", "dropout")  # arguments of models; `compute_dtype` counts
+_CHANGES_NO_PROBABILITY = ("name", "trainable", "dtype", "dropout")  # arguments of models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,6 @@ class PackedImages:
         batch_size: int, images that were coded at a time, but for the last.
         num_images: int.
         preset: str, the name of the preset that holds the model; empty where nothing was said of it.
-        written_by: str, what computed the probabilities.
         words: uint32 array, of the range coder.
     """
 
@@ -49,14 +48,13 @@ class PackedImages:
     batch_size: int
     num_images: int
     preset: str
-    written_by: str
     words: np.ndarray
 
     def to_bytes(self):
         numbers = (*self.image_shape, self.num_levels, self.batch_size, self.num_images)
-        texts = [text.encode() for text in (self.preset, self.written_by)]
-        texts = b"".join(bytes([len(text)]) + text for text in texts)
-        rest = _FIXED.pack(self.model_hash, self.images_hash, *numbers) + texts + self.words.astype("<u4").tobytes()
+        preset = self.preset.encode()
+        rest = _FIXED.pack(self.model_hash, self.images_hash, *numbers) + bytes([len(preset)]) + preset
+        rest += self.words.astype("<u4").tobytes()
         return _BEGINNING.pack(_MAGIC, _VERSION, zlib.crc32(rest)) + rest
 
     @classmethod
@@ -79,19 +77,17 @@ class PackedImages:
         if zlib.crc32(rest) != checksum:
             raise ValueError(_DAMAGED)
         model_hash, images_hash, height, width, channels, *numbers = _FIXED.unpack_from(rest)
-        texts, place = [], _FIXED.size
-        for _ in range(2):
-            end = place + 1 + rest[place]
-            texts.append(rest[place + 1 : end].decode())
-            place = end
-        words = np.frombuffer(rest[place:], "<u4").astype("uint32")
-        return cls(model_hash, images_hash, (height, width, channels), *numbers, *texts, words)
+        end = _FIXED.size + 1 + rest[_FIXED.size]
+        preset = rest[_FIXED.size + 1 : end].decode()
+        words = np.frombuffer(rest[end:], "<u4").astype("uint32")
+        return cls(model_hash, images_hash, (height, width, channels), *numbers, preset, words)
 
 
 def hash_of_model(model):
     """What tells a model from any that gives other probabilities: its class, arguments and weights, 8 bytes.
 
-    An argument at its default does not count, so that a file can still be read when a model has got one more.
+    Its precision does not count, as the coder has one of its own; nor does an argument at its default, so that a file
+    can still be read when a model has got one more.
     """
     defaults = {}
     for cls in reversed(type(model).__mro__):
@@ -103,8 +99,7 @@ def hash_of_model(model):
         for name, text in arguments.items()
         if name not in _CHANGES_NO_PROBABILITY and text != defaults.get(name)
     )
-    facts = [type(model).__name__, model.compute_dtype, chosen]
-    digest = hashlib.blake2b(json.dumps(facts).encode(), digest_size=_DIGEST_BYTES)
+    digest = hashlib.blake2b(json.dumps([type(model).__name__, chosen]).encode(), digest_size=_DIGEST_BYTES)
     for weights in model.get_weights():
         digest.update(weights.astype("<f4").tobytes())
     return digest.digest()
