@@ -1,4 +1,4 @@
-"""The command line: `genzoo train | sample | translate | interpolate | evaluate | compare | export | list | show`.
+"""The command line: `genzoo train | sample | translate | interpolate | evaluate | ...`, as `genzoo --help` lists.
 
 TensorFlow is imported by the commands that need it, when they run, so that `genzoo --help` answers at once.
 """
@@ -6,13 +6,13 @@ TensorFlow is imported by the commands that need it, when they run, so that `gen
 import click
 
 import keras_genzoo
-from keras_genzoo.commands import draw, evaluate, export, tell, train
+from keras_genzoo.commands import draw, evaluate, export, pack, tell, train
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(keras_genzoo.__version__, package_name="keras-genzoo")
 def main():
-    """Deep generative models for Keras: train, sample, translate, evaluate and export.
+    """Deep generative models for Keras: train, sample, translate, evaluate, compress and export.
 
     \b
     Start here:
@@ -29,7 +29,7 @@ def main():
 
 for command in (
     *(train.train, draw.sample, draw.translate, draw.interpolate, evaluate.evaluate),
-    *(tell.compare, export.export, tell.list_, tell.show),
+    *(tell.compare, export.export, pack.compress, pack.decompress, tell.list_, tell.show),
 ):
     main.add_command(command)
 

@@ -140,11 +140,11 @@ def quantized_logistic_mixture_logits(parameters):
     Two neighbouring levels share an edge, so this takes one exponential for each where `log_prob` takes five.
     """
     logits, loc, scale = (x[..., None] for x in _mixture_of_logistics(parameters))  # (..., m, 1)
-    edges = (levels(256)[1:] - 0.5 / 255 - loc) / scale  # (..., m, 255)
+    edges = (tf.cast(levels(256)[1:], loc.dtype) - 0.5 / 255 - loc) / scale  # (..., m, 255)
     # The CDF at an edge is `right` of the centre (0 or 1) plus a signed tail; apart, even far tails do not cancel.
     right = edges >= 0
     tail = tf.sigmoid(-tf.abs(edges))
-    right, tail = tf.cast(right, tf.float32), tf.where(right, -tail, tail)
+    right, tail = tf.cast(right, tail.dtype), tf.where(right, -tail, tail)
     ends = [[0, 0]] * (edges.shape.rank - 1)
     right = tf.pad(tf.pad(right, [*ends, [0, 1]], constant_values=1.0), [*ends, [1, 0]])  # (..., m, 257)
     tail = tf.pad(tail, [*ends, [1, 1]])

@@ -17,6 +17,7 @@ from keras_genzoo import distributions
 from keras_genzoo.bayes_classifier import BayesClassifier
 from keras_genzoo.graph_method import graph_method
 from keras_genzoo.image_model import ImageModel
+from keras_genzoo.models.autoregressive.compression import Compression
 from keras_genzoo.models.autoregressive.pixel_sampling import PixelSampling
 
 _LIKELIHOODS = ("categorical", "logistic_mixture")
@@ -24,7 +25,7 @@ _NUM_LOGISTICS = 10  # as in Salimans et al. 2017
 _LEVELS_OF_LOGISTICS = 256
 
 
-class AutoregressiveModel(BayesClassifier, PixelSampling, ImageModel):
+class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageModel):
     """Base class of the models that draw an image pixel by pixel.
 
     A subclass sets `network`, a `causal.CausalNetwork` from images `(n, h, w, c)` to `num_parameters` numbers a pixel,
