@@ -21,7 +21,7 @@ _CHAIN = 8  # images side by side where XLA makes many small steps cheap
 
 
 class BidirectionalLSTM(layers.Layer):
-    """Both directions of a Diagonal BiLSTM, x `(n, h, w, 2 units)` to the sum of their hidden states `(n, h, w, units)`.
+    """Both directions of a Diagonal BiLSTM: x `(n, h, w, 2 units)` to hidden states `(n, h, w, units)`.
 
     Args:
         units: int.

@@ -70,7 +70,7 @@ def _forward(taps, x, kernel, bias, resets):
         gate = scale * tf.tanh(scale * _multiply(seen, kernel, bias)) + 1 - scale
         o, f, i, g = tf.split(gate, 4, axis=-1)
         c = f * reset * state[..., size:] + i * g
-        state = tf.concat([o * tf.tanh(c), c], axis=-1)
+        state = _side_by_side(o * tf.tanh(c), c)
         return t + 1, state, states.write(t, state), gates.write(t, gate)
 
     def written(width):
@@ -98,7 +98,7 @@ def _backward(taps, of_hidden, x, kernel, states, gates, resets):
         of_c += of_h * o * (1 - tanh_c * tanh_c)
         of_o, of_f = of_h * tanh_c * o * (1 - o), of_c * reset * before[..., size:] * f * (1 - f)
         of_i, of_g = of_c * g * i * (1 - i), of_c * i * (1 - g * g)
-        of_gates = tf.concat([of_o, of_f, of_i, of_g], axis=-1)
+        of_gates = _side_by_side(of_o, of_f, of_i, of_g)
 
         seen = _seen(taps, x[t], before[..., :size], reset)
         rows = [tf.reshape(y, (num_directions, num_places * n, y.shape[-1])) for y in (seen, of_gates)]
@@ -121,6 +121,12 @@ def _backward(taps, of_hidden, x, kernel, states, gates, resets):
 def _seen(taps, x, h, reset):
     """What a step multiplies by its kernel: `(d, p, n, f + taps * h)`."""
     return tf.concat([x, *(h * reset if tap == 0 else _shift(h, tap) for tap in taps)], axis=-1)
+
+
+def _side_by_side(*parts):
+    """Equally many features, concatenated; so XLA goes through each part in turn and not from one to the next."""
+    num_features = len(parts) * parts[0].shape[-1]
+    return tf.reshape(tf.stack(parts, axis=-2), (*parts[0].shape[:2], tf.shape(parts[0])[2], num_features))
 
 
 def _shift(y, by):

@@ -112,7 +112,7 @@ class PixelRNN(AutoregressiveModel):
         super().__init__(image_shape, num_levels, num_classes, condition_dim, likelihood, dropout, **kwargs)
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
         (self.num_layers,) = positive_integers("num_layers", [num_layers], 1)
-        height, width, channels = self.image_shape
+        channels = self.image_shape[-1]
         if num_filters < channels:
             raise ValueError(
                 f"`num_filters` must be at least {channels} in images of {channels} channels; got {num_filters}."
