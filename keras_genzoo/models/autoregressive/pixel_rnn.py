@@ -11,6 +11,7 @@ earlier pixels. The first has mask B, the gates of a unit belonging to the unit'
 pixels alone and needs none.
 """
 
+import keras
 import tensorflow as tf
 from keras import layers
 
@@ -23,11 +24,24 @@ _FIRST_WINDOW = (7, 7)
 _COMPILED_FROM = 16 * 16  # pixels from which a network trains faster for being compiled
 
 
+def lstm_cell(gates, c):
+    """The new hidden state and c of a pixel, each `(n, f)`, of its gates before their nonlinearities, `(n, 4 f)`."""
+    o, f, i, g = tf.split(gates, 4, axis=-1)
+    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(c), c
+
+
+def uniform(num_inputs):
+    """The usual initialiser of a recurrent network's gates."""
+    return keras.initializers.RandomUniform(-(num_inputs**-0.5), num_inputs**-0.5)
+
+
 class ResidualLSTM(layers.Layer):
     """A layer of the network, x `(n, h, w, f)` to the same shape.
 
     Args:
-        lstm: layer from maps `(n, h, w, f)` to hidden states `(n, h, w, f / 2)`.
+        lstm: layer from maps `(n, h, w, f)` to hidden states `(n, h, w, f / 2)`. It is causal as those of `causal` are:
+            called with a cursor, it takes the next pixel, and it has their `rows_above`, `begin_row` and `end_row`.
         channels: int, of an image.
         dropout: float, the share of hidden states dropped in training.
     """
@@ -78,6 +92,23 @@ class PixelRNNNetwork(CausalNetwork):
         for block in self.blocks:
             x = block(x, condition=condition, cursor=cursor, draw=draw, compiled=compiled)
         return self.head(tf.nn.relu(self.hidden(tf.nn.relu(x))))
+
+    # ---- sampling: the LSTMs keep what the layers of a PixelCNN do, states besides inputs ----
+
+    @property
+    def lstms(self):
+        return [block.lstm for block in self.blocks]
+
+    def begin_image(self, n, width):
+        return {**super().begin_image(n, width), **{lstm.name: lstm.rows_above(n, width) for lstm in self.lstms}}
+
+    def begin_row(self, above, condition=None):
+        above, kept = super().begin_row(above)
+        return above, {**kept, **{lstm.name: lstm.begin_row(above[lstm.name]) for lstm in self.lstms}}
+
+    def end_row(self, above, kept, row):
+        ended = {lstm.name: lstm.end_row(above[lstm.name], kept[lstm.name]) for lstm in self.lstms}
+        return {**super().end_row(above, kept, row), **ended}
 
 
 class PixelRNN(AutoregressiveModel):
