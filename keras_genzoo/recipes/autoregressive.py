@@ -43,15 +43,16 @@ RECIPES = {
     ),
     "diagonal_bilstm_binarized_mnist": Recipe(
         description=(
-            "A Diagonal BiLSTM (van den Oord et al. 2016, https://arxiv.org/abs/1601.06759) of handwritten digits in bits."
+            "A Diagonal BiLSTM (van den Oord et al. 2016, https://arxiv.org/abs/1601.06759) of handwritten digits in "
+            "bits."
         ),
         model="DiagonalBiLSTM",
         arguments={"num_filters": 24, "num_layers": 3},
         dataset="binarized_mnist",
         optimizers={
-            "optimizer": Optimizer(learning_rate=3e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
+            "optimizer": Optimizer(learning_rate=5e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
         },
-        epochs=60,
+        epochs=70,
         chosen_on="validation",
         batch_size=32,
         published=(
@@ -68,7 +69,7 @@ RECIPES = {
         arguments={"num_filters": 24, "num_layers": 4},
         dataset="binarized_mnist",
         optimizers={
-            "optimizer": Optimizer(learning_rate=3e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
+            "optimizer": Optimizer(learning_rate=5e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
         },
         epochs=50,
         chosen_on="validation",

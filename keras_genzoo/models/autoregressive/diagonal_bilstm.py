@@ -149,3 +149,6 @@ class DiagonalBiLSTM(PixelRNN):
     """
 
     network_type = Network
+
+    def __init__(self, image_shape, num_levels=2, num_filters=16, num_layers=7, **kwargs):
+        super().__init__(image_shape, num_levels, num_filters, num_layers, **kwargs)

@@ -131,9 +131,9 @@ class PixelRNN(AutoregressiveModel):
     def __init__(
         self,
         image_shape,
-        num_levels=2,
-        num_filters=16,
-        num_layers=7,
+        num_levels,
+        num_filters,
+        num_layers,
         num_classes=None,
         likelihood="categorical",
         condition_dim=None,
