@@ -29,6 +29,8 @@ _MODELS = {
     "VariationalGaussianMixture": "models.mixtures.variational_gaussian_mixture",
     "RestrictedBoltzmannMachine": "models.energy.restricted_boltzmann_machine",
     "Pix2Pix": "models.translation.pix2pix",
+    "RowLSTM": "models.autoregressive.row_lstm",
+    "DiagonalBiLSTM": "models.autoregressive.diagonal_bilstm",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
 }

@@ -83,7 +83,9 @@ def save(functions, folder):
     weights = {weight.ref(): weight for function in functions.values() for weight in function.graph.variables}
     held = tf.Module()
     held.weights = list(weights.values())
-    tf.saved_model.save(held, folder, functions)
+    # A served verb is not differentiated, and TensorFlow cannot read back every gradient that it would write.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(held, folder, functions, options)
 
 
 @contextlib.contextmanager

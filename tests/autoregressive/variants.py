@@ -23,4 +23,12 @@ VARIANTS = {
         "num_filters": 8,
         "num_residual_blocks": 1,
     },
+    "RowLSTM": {"num_filters": 4, "num_layers": 1},
+    "DiagonalBiLSTM conditional 5 levels": {
+        "num_classes": NUM_CLASSES,
+        "num_levels": 5,
+        "num_filters": 4,
+        "num_layers": 2,
+        "dropout": 0.2,
+    },
 }
