@@ -31,6 +31,7 @@ _MODELS = {
     "Pix2Pix": "models.translation.pix2pix",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
+    "PixelCNNPlusPlus": "models.autoregressive.pixelcnn_plus_plus",
 }
 _NAMES = {
     **_MODELS,
