@@ -33,6 +33,7 @@ _MODELS = {
     "DiagonalBiLSTM": "models.autoregressive.diagonal_bilstm",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
+    "PixelCNNPlusPlus": "models.autoregressive.pixelcnn_plus_plus",
 }
 _NAMES = {
     **_MODELS,

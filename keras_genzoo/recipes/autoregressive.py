@@ -183,4 +183,54 @@ RECIPES = {
             "reads only about three quarters of its samples as their label."
         ),
     ),
+    "pixelcnn_plus_plus_digits": Recipe(
+        description=(
+            "A PixelCNN++ (Salimans et al. 2017, https://arxiv.org/abs/1701.05517) of 8x8 handwritten digits in their "
+            "17 grey levels."
+        ),
+        model="PixelCNNPlusPlus",
+        arguments={
+            "num_levels": 17,
+            "num_filters": 32,
+            "num_residual_blocks": 1,
+            "num_scales": 2,
+            "num_mixtures": 5,
+            "dropout": 0.3,
+        },
+        dataset="digits",
+        optimizers={"optimizer": Optimizer(learning_rate=3e-3, cosine_decay=True, warmup_steps=69)},
+        epochs=30,
+        batch_size=64,
+        limits=TOY,
+    ),
+    "pixelcnn_plus_plus_fashion_mnist": Recipe(
+        description=(
+            "A PixelCNN++ (Salimans et al. 2017, https://arxiv.org/abs/1701.05517) of clothes in 256 grey levels, of "
+            "averaged weights."
+        ),
+        model="PixelCNNPlusPlus",
+        arguments={"num_filters": 48, "num_residual_blocks": 1, "dropout": 0.0},
+        dataset="fashion_mnist",
+        optimizers={
+            "optimizer": Optimizer(
+                learning_rate=2e-3,
+                cosine_decay=True,
+                warmup_steps=500,
+                arguments={"use_ema": True, "ema_momentum": 0.999},
+            )
+        },
+        epochs=22,
+        batch_size=32,
+        published=(
+            Published(
+                value=2.958,
+                unit="bits/dim",
+                measure="-log2 p(x)",
+                model="Glow",
+                method="Fashion-MNIST test set, 256 levels, no labels",
+                source="Nalisnick et al. 2019, https://arxiv.org/abs/1810.09136",
+            ),
+        ),
+        limits=_SMALL_PIXELCNN,
+    ),
 }

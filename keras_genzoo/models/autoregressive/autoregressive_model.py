@@ -139,13 +139,13 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
         return self._conditional(self.rounded(images), labels)
 
     def _conditional(self, images, labels=None, draw=None):
-        parameters = self.network(images, condition=self._condition(labels), draw=draw)  # (n, h, w, c p)
-        return self._distribution(
-            tf.reshape(parameters, (-1, *self.image_shape, parameters.shape[-1] // images.shape[-1]))
-        )
+        parameters = self.network(images, condition=self._condition(labels), draw=draw)  # (n, h, w, p)
+        return self._distribution(parameters)
 
     def _distribution(self, parameters):
-        """The distribution of images given `(n, h, w, c, p)`."""
+        """The distribution of images given `(n, h, w, p)`."""
+        channels = self.image_shape[-1]
+        parameters = tf.reshape(parameters, (-1, *self.image_shape, parameters.shape[-1] // channels))
         if self.likelihood_family == "logistic_mixture":
             return distributions.quantized_logistic_mixture(parameters)
         if self.num_levels == 2:

@@ -253,7 +253,13 @@ class CausalNetwork(layers.Layer):
 
     A network whose layers are all `CausalConv2D` and pixelwise needs nothing more to be sampled from. One that works on
     rows, too, runs that part in `begin_row`.
+
+    Attributes:
+        sees_own_channels: bool, whether the parameters of a pixel depend on its own channels, R before G before B, so
+            that they are computed anew for each of them.
     """
+
+    sees_own_channels = True
 
     def begin_image(self, n, width):
         """What is kept from row to row, before the first one: dict, layer name to tensor."""

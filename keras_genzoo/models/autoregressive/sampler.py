@@ -51,9 +51,10 @@ def fill_rows(network, draw_level, images, noise, condition, above, first, last,
             pixel = []  # the channels drawn so far, each (n,)
             for channel, given_channel in enumerate(tf.unstack(tf.gather(given_row, j))):
                 image, uniform = tf.unstack(given_channel)
-                cursor = Cursor(kept, j)
                 so_far = tf.stack(pixel + [tf.zeros_like(image)] * (channels - channel), axis=-1)
-                parameters = network(so_far, condition=condition, cursor=cursor)
+                if channel == 0 or network.sees_own_channels:
+                    cursor = Cursor(kept, j)
+                    parameters = network(so_far, condition=condition, cursor=cursor)
                 level = draw_level(parameters, so_far, channel, uniform)
                 pixel.append(tf.where(image < 0, level, image))
             pixel = tf.stack(pixel, axis=-1)  # (n, c)
