@@ -75,17 +75,18 @@ class BidirectionalLSTM(layers.Layer):
         next one begins. Before the first row there is none, which `exists` tells.
         """
         features = {"inputs": len(self.input_groups), "to_right": self.units, "to_left": self.units}
-        rows = {name: tf.zeros((n, width, num_features)) for name, num_features in features.items()}
-        return {**rows, "exists": tf.zeros(())}
+        rows = {name: tf.zeros((n, width, size), self.compute_dtype) for name, size in features.items()}
+        return {**rows, "exists": tf.zeros((), self.compute_dtype)}
 
     def begin_row(self, above):
         """What is kept along a row, from what is kept of the one above once `go_left` has been there."""
         n, width, num_features = tf.shape(above["inputs"])[0], above["inputs"].shape[1], len(self.input_groups)
-        input_kernel, state_kernel, bias = self.masked_input_kernel()[0], self.state_kernel[0], self.bias[0]
+        weights = (self.masked_input_kernel(), self.state_kernel, self.bias)
+        input_kernel, state_kernel, bias = (tf.cast(weight[0], self.compute_dtype) for weight in weights)
 
         def along_row(length, width):
-            empty = tf.TensorArray(tf.float32, length, element_shape=(above["inputs"].shape[0], width))
-            return empty.unstack(tf.zeros((length, n, width)))
+            empty = tf.TensorArray(self.compute_dtype, length, element_shape=(above["inputs"].shape[0], width))
+            return empty.unstack(tf.zeros((length, n, width), self.compute_dtype))
 
         return {
             "kernel": tf.concat([input_kernel, state_kernel[: self.units]], axis=0),
@@ -99,7 +100,7 @@ class BidirectionalLSTM(layers.Layer):
         to_right = kept["states"].stack()[1:, :, : self.units]
         rows = {"inputs": kept["inputs"].stack(), "to_right": to_right}  # each (w, n, f)
         rows = {name: tf.transpose(row, (1, 0, 2)) for name, row in rows.items()}
-        return {**rows, "to_left": above["to_left"], "exists": tf.ones(())}
+        return {**rows, "to_left": above["to_left"], "exists": tf.ones_like(above["exists"])}
 
 
 def go_left(lstms, above):
@@ -118,7 +119,8 @@ def go_left(lstms, above):
         for lstm in lstms
     ]  # by the pixel, the one above it, and as the scan's tap the one to its right
     x = tf.reverse(tf.transpose(inputs, (2, 0, 1, 3)), axis=[0])[:, :, None]  # (w, layers, 1, n, f)
-    hidden = lstm_scan(x, tf.stack(kernels), tf.stack([lstm.bias[1] for lstm in lstms]), (0,))
+    biases = tf.stack([lstm.bias[1] for lstm in lstms])
+    hidden = lstm_scan(x, tf.cast(tf.stack(kernels), x.dtype), tf.cast(biases, x.dtype), (0,))
     rows = tf.transpose(tf.reverse(hidden[:, :, 0], axis=[0]), (1, 2, 0, 3))  # (layers, n, w, units)
     return [kept["exists"] * row for kept, row in zip(above, tf.unstack(rows), strict=True)]
 

@@ -19,19 +19,19 @@ def lstm_scan(x, kernel, bias, taps, resets=None, compiled=False):
     """The hidden states of all steps.
 
     Args:
-        x: float32 `(t, d, p, n, f)`: t steps of d directions, each with weights of its own, over p places of n images.
-        kernel: float32 `(d, f + taps * h, 4 h)`.
-        bias: float32 `(d, 4 h)`.
+        x: `(t, d, p, n, f)`: t steps of d directions, each with weights of its own, over p places of n images.
+        kernel: `(d, f + taps * h, 4 h)`.
+        bias: `(d, 4 h)`.
         taps: tuple of ints; a tap of j looks at place p - j in the step before, and sees zeros beyond the ends.
-        resets: float32 `(t, p)` or None; where 0, a place forgets what it was itself at the step before: both its c and
+        resets: `(t, p)` or None; where 0, a place forgets what it was itself at the step before: both its c and
             its tap of 0. Elsewhere 1.
         compiled: bool, by XLA.
 
     Returns:
-        float32 `(t, d, p, n, h)`.
+        `(t, d, p, n, h)`, of the dtype of x.
     """
     forward, backward = _functions(tuple(taps), compiled)
-    resets = tf.ones((x.shape[0], x.shape[2])) if resets is None else tf.constant(resets, tf.float32)
+    resets = tf.ones((x.shape[0], x.shape[2]), x.dtype) if resets is None else tf.constant(resets, x.dtype)
 
     @tf.custom_gradient
     def scan(x, kernel, bias):
@@ -61,7 +61,7 @@ def _forward(taps, x, kernel, bias, resets):
     num_steps, num_directions, num_places, _, _ = x.shape
     n, size = tf.shape(x)[3], kernel.shape[-1] // 4
     # All four gates by one tanh, since the logistic function of a is (1 + tanh(a / 2)) / 2.
-    is_tanh = tf.repeat([0.0, 0.0, 0.0, 1.0], size)
+    is_tanh = tf.repeat(tf.constant([0.0, 0.0, 0.0, 1.0], x.dtype), size)
     scale = (1 + is_tanh) / 2
 
     def step(t, state, states, gates):
@@ -75,9 +75,9 @@ def _forward(taps, x, kernel, bias, resets):
 
     def written(width):
         shape = (num_directions, num_places, x.shape[3], width)
-        return tf.TensorArray(tf.float32, num_steps, element_shape=shape)
+        return tf.TensorArray(x.dtype, num_steps, element_shape=shape)
 
-    start = tf.zeros((num_directions, num_places, n, 2 * size))
+    start = tf.zeros((num_directions, num_places, n, 2 * size), x.dtype)
     loop = (0, start, written(2 * size), written(4 * size))
     *_, states, gates = tf.while_loop(lambda t, *_: t < num_steps, step, loop, maximum_iterations=num_steps)
     return states.stack(), gates.stack()
@@ -92,7 +92,7 @@ def _backward(taps, of_hidden, x, kernel, states, gates, resets):
     def step(t, of_h, of_c, of_kernel, of_bias, of_x):
         reset = resets[t][:, None, None]
         o, f, i, g = tf.split(gates[t], 4, axis=-1)
-        before = tf.cast(t > 0, tf.float32) * states[tf.maximum(t - 1, 0)]
+        before = tf.cast(t > 0, x.dtype) * states[tf.maximum(t - 1, 0)]
         tanh_c = tf.tanh(states[t][..., size:])
         of_h += of_hidden[t]
         of_c += of_h * o * (1 - tanh_c * tanh_c)
@@ -110,9 +110,16 @@ def _backward(taps, of_hidden, x, kernel, states, gates, resets):
         of_h = sum(_shift(y * reset if tap == 0 else y, -tap) for y, tap in zip(of_taps, taps, strict=True))
         return t - 1, of_h, of_c * f * reset, of_kernel, of_bias, of_x.write(t, of_seen[..., :num_features])
 
-    state = tf.zeros((num_directions, num_places, n, size))
-    of_x = tf.TensorArray(tf.float32, num_steps, element_shape=x.shape[1:])
-    loop = (num_steps - 1, state, state, tf.zeros_like(kernel), tf.zeros((num_directions, kernel.shape[-1])), of_x)
+    state = tf.zeros((num_directions, num_places, n, size), x.dtype)
+    of_x = tf.TensorArray(x.dtype, num_steps, element_shape=x.shape[1:])
+    loop = (
+        num_steps - 1,
+        state,
+        state,
+        tf.zeros_like(kernel),
+        tf.zeros((num_directions, kernel.shape[-1]), x.dtype),
+        of_x,
+    )
     results = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=num_steps)
     *_, of_kernel, of_bias, of_x = results
     return of_x.stack(), of_kernel, of_bias

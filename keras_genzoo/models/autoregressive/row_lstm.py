@@ -61,7 +61,7 @@ class RowsLSTM(layers.Layer):
 
     def rows_above(self, n, width):
         """What is kept from row to row, at the first one: the states above, `(n, w, 2 units)`."""
-        return tf.zeros((n, width, 2 * self.units))
+        return tf.zeros((n, width, 2 * self.units), self.compute_dtype)
 
     def begin_row(self, above):
         """What is kept along a row: what the states above say of each pixel, and the states so far."""
@@ -69,9 +69,9 @@ class RowsLSTM(layers.Layer):
         beside = tf.pad(h, [(0, 0), (1, 1), (0, 0)])
         width = above.shape[1]
         seen = tf.concat([beside[:, 1 - tap : 1 - tap + width] for tap in _TAPS], axis=-1)  # (n, w, 3 units)
-        states = tf.TensorArray(tf.float32, width, element_shape=(above.shape[0], above.shape[2]))
+        states = tf.TensorArray(above.dtype, width, element_shape=(above.shape[0], above.shape[2]))
         return {
-            "from_above": tf.matmul(seen, tf.convert_to_tensor(self.state_kernel)),
+            "from_above": tf.matmul(seen, tf.cast(self.state_kernel, seen.dtype)),
             "c_above": c,
             "states": states.unstack(tf.transpose(tf.zeros_like(above), (1, 0, 2))),
         }
