@@ -6,7 +6,10 @@ import keras_genzoo as gz
 
 def with_random_weights(name, image_shape, seed=0, scale=0.4, **kwargs):
     """A small model far from its initialisation, whose biases are zero."""
-    model = getattr(gz, name)(image_shape, **{"num_filters": 6, "num_residual_blocks": 2, **kwargs})
+    sizes = {"num_filters": 6, "num_residual_blocks": 2}
+    if name == "PixelCNNPlusPlus":
+        sizes = {"num_filters": 6, "num_residual_blocks": 1, "num_scales": 2, "num_mixtures": 3, "num_levels": 2}
+    model = getattr(gz, name)(image_shape, **{**sizes, **kwargs})
     generator = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign(generator.normal(0, scale, variable.shape))
@@ -16,6 +19,12 @@ def with_random_weights(name, image_shape, seed=0, scale=0.4, **kwargs):
 @pytest.fixture(params=["PixelCNN", "GatedPixelCNN"])
 def make(request):
     """Makes a model of either class: `make(image_shape, seed=0, **arguments)`."""
+    return lambda *args, **kwargs: with_random_weights(request.param, *args, **kwargs)
+
+
+@pytest.fixture(params=["PixelCNN", "GatedPixelCNN", "PixelCNNPlusPlus"])
+def make_any(request):
+    """The same, of any class, with the arguments that all of them have."""
     return lambda *args, **kwargs: with_random_weights(request.param, *args, **kwargs)
 
 
