@@ -156,8 +156,12 @@ class QuantizedLogisticMixture(tfd.Distribution):
         component = tfd.OneHotCategorical(logits=self._logits, dtype=self.dtype).sample(n, seed=seeds[0])
         x = tf.zeros((*component.shape[:-1], self.event_shape[0]))
         for channel, seed_of_channel in enumerate(seeds[1:]):
-            every = self.component(x, channel).sample(seed=seed_of_channel)
-            value = tf.reduce_sum(component * every, axis=-1, keepdims=True)
+            logistic = self.component(x, channel)
+            loc, scale = (
+                tf.reduce_sum(component * numbers, axis=-1, keepdims=True)
+                for numbers in (logistic._loc, logistic._scale)
+            )
+            value = QuantizedLogistic(loc, scale, self._num_levels).sample(seed=seed_of_channel)
             x = tf.concat([x[..., :channel], value, x[..., channel + 1 :]], axis=-1)
         return x
 

@@ -9,17 +9,20 @@ PIXELCNN_ARGUMENTS = {"dilations", "num_residual_blocks"}
 
 def with_random_weights(name, image_shape, seed=0, scale=0.4, **kwargs):
     """A small model far from its initialisation, whose biases are zero."""
-    depth = "num_layers" if name in PIXEL_RNNS else "num_residual_blocks"
-    model = getattr(gz, name)(image_shape, **{"num_filters": 6, depth: 2, **kwargs})
+    sizes = {"num_filters": 6, "num_layers" if name in PIXEL_RNNS else "num_residual_blocks": 2}
+    if name == "PixelCNNPlusPlus":
+        sizes = {"num_filters": 6, "num_residual_blocks": 1, "num_scales": 2, "num_mixtures": 3, "num_levels": 2}
+    model = getattr(gz, name)(image_shape, **{**sizes, **kwargs})
     generator = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign(generator.normal(0, scale, variable.shape))
     return model
 
 
-@pytest.fixture(
-    params=["PixelCNN", "GatedPixelCNN", *(pytest.param(name, marks=pytest.mark.slow) for name in PIXEL_RNNS)]
-)
+_RNNS = [pytest.param(name, marks=pytest.mark.slow) for name in PIXEL_RNNS]
+
+
+@pytest.fixture(params=["PixelCNN", "GatedPixelCNN", *_RNNS])
 def make(request):
     """Makes a model of any class: `make(image_shape, seed=0, **arguments)`."""
 
@@ -29,6 +32,12 @@ def make(request):
         return with_random_weights(request.param, *args, **kwargs)
 
     return make
+
+
+@pytest.fixture(params=["PixelCNN", "GatedPixelCNN", "PixelCNNPlusPlus", *_RNNS])
+def make_any(request):
+    """The same, of any class, with the arguments that all of them have."""
+    return lambda *args, **kwargs: with_random_weights(request.param, *args, **kwargs)
 
 
 def every_image(image_shape, num_levels):

@@ -3,7 +3,10 @@
 It shares nothing with the package's sampler but the model and its noise, and neither way of drawing a level.
 """
 
+import itertools
+
 import numpy as np
+import scipy.special
 import tensorflow as tf
 
 
@@ -14,13 +17,31 @@ def sample(model, noise, labels=None, temperature=1.0, images=None, known=None):
     images[~known] = 0
     levels = np.arange(model.num_levels) / (model.num_levels - 1)
     for i, j, c in np.ndindex(*model.image_shape):
-        conditional = model.conditional(images, labels).distribution
-        log_probs = conditional.log_prob(tf.reshape(tf.cast(levels, tf.float32), (-1, 1, 1, 1, 1)))  # (k, n, h, w, c)
-        weights = np.exp(log_probs.numpy()[:, :, i, j, c].T.astype("float64") / temperature)
+        log_probs = channel_log_probs(model.conditional(images, labels).distribution, images, levels, c)  # (k, n, h, w)
+        weights = np.exp(log_probs[:, :, i, j].T / temperature)
         shares = np.cumsum(weights / weights.sum(axis=-1, keepdims=True), axis=-1)
         for n in np.flatnonzero(~known[:, i, j, c]):
             images[n, i, j, c] = levels[min(np.searchsorted(shares[n], noise[n, i, j, c], "right"), len(levels) - 1)]
     return images
+
+
+def channel_log_probs(conditional, images, levels, channel):
+    """log p(level of a channel | those before it), for every level: float64 `(k, n, h, w)`.
+
+    Of a distribution of whole pixels it is the sum over all that the channels after it may be.
+    """
+    if conditional.event_shape.rank == 0:
+        log_probs = conditional.log_prob(tf.reshape(tf.cast(levels, tf.float32), (-1, 1, 1, 1, 1)))  # (k, n, h, w, c)
+        return log_probs.numpy()[..., channel].astype("float64")
+    log_probs = []
+    for level in levels:
+        joint = []
+        for rest in itertools.product(levels, repeat=images.shape[-1] - 1 - channel):
+            pixel = np.array(images)
+            pixel[..., channel:] = (level, *rest)
+            joint.append(conditional.log_prob(pixel).numpy().astype("float64"))
+        log_probs.append(np.logaddexp.reduce(joint))
+    return scipy.special.log_softmax(log_probs, axis=0)
 
 
 def compiled(model, jit_compile):

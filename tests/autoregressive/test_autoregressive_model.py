@@ -21,9 +21,9 @@ SHAPES = [((3, 3, 1), 2), ((2, 2, 1), 3), ((2, 2, 3), 2)]
 
 @pytest.mark.parametrize(("image_shape", "num_levels"), SHAPES)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_density_sums_to_one(make, image_shape, num_levels, seed):
+def test_density_sums_to_one(make_any, image_shape, num_levels, seed):
     images = every_image(image_shape, num_levels)
-    model = make(image_shape, seed=seed, num_levels=num_levels, num_classes=3)
+    model = make_any(image_shape, seed=seed, num_levels=num_levels, num_classes=3)
     totals = []
     for label in range(3):
         log_prob = model.log_prob(images, np.full(len(images), label)).numpy().astype("float64")
@@ -88,8 +88,8 @@ def test_sampler_draws_the_very_pixels_of_the_naive_one(make, arguments):
     np.testing.assert_array_equal(completed[known], images[known])
 
 
-def test_progress_and_batches_change_no_pixel(make, capsys):
-    model = make((6, 5, 1), num_levels=3)
+def test_progress_and_batches_change_no_pixel(make_any, capsys):
+    model = make_any((6, 5, 1), num_levels=3)
     model.compile(jit_compile=False)
     images = model.sample(5, seed=2)
     capsys.readouterr()
@@ -100,8 +100,8 @@ def test_progress_and_batches_change_no_pixel(make, capsys):
     assert "6/6" in capsys.readouterr().out
 
 
-def test_completion_leaves_known_images_alone_and_ignores_unknown_values(make):
-    model = make((4, 4, 1), num_levels=3)
+def test_completion_leaves_known_images_alone_and_ignores_unknown_values(make_any):
+    model = make_any((4, 4, 1), num_levels=3)
     model.compile(jit_compile=False)
     images = model.sample(3, seed=0).numpy()
     everything = np.ones((4, 4, 1), bool)  # broadcasts over the images
@@ -113,8 +113,8 @@ def test_completion_leaves_known_images_alone_and_ignores_unknown_values(make):
     )
 
 
-def test_bad_completion(make):
-    model = make((4, 4, 1), num_levels=3)
+def test_bad_completion(make_any):
+    model = make_any((4, 4, 1), num_levels=3)
     images = np.full((2, 4, 4, 1), 0.5, "float32")
     with pytest.raises(ValueError, match=r"`known` must be bool.*int64"):
         model.complete(images, np.ones(images.shape, "int64"))
@@ -166,8 +166,8 @@ def test_loss_is_minus_log_prob_and_bits_per_dim_its_share(make):
     np.testing.assert_allclose(metrics["bits_per_dim"], nats / (36 * np.log(2)), rtol=1e-5)
 
 
-def test_dropout_is_of_training_alone(make):
-    with_dropout, without = make((4, 4, 1), dropout=0.5), make((4, 4, 1))
+def test_dropout_is_of_training_alone(make_any):
+    with_dropout, without = make_any((4, 4, 1), dropout=0.5), make_any((4, 4, 1))
     images = tf.constant(every_image((4, 1, 1), 2)).numpy().repeat(4, axis=2)
     np.testing.assert_array_equal(with_dropout.log_prob(images), without.log_prob(images))
     seeds = [with_dropout.negative_log_likelihood(images, draw=with_dropout.draw).numpy() for _ in range(2)]
@@ -182,8 +182,8 @@ def test_dropout_leaves_the_mean_of_what_it_drops():
     assert np.abs(y.mean() - 1) < 4 * np.sqrt(0.25 / 0.75 / y.size)
 
 
-def test_values_between_levels(make):
-    model = make((2, 2, 1), num_levels=3)
+def test_values_between_levels(make_any):
+    model = make_any((2, 2, 1), num_levels=3)
     images = np.array([0, 0.5, 1, 0.5], "float32").reshape(1, 2, 2, 1)
     between = images + np.array([0.2, 0.1, -0.1, 0], "float32").reshape(1, 2, 2, 1)
     with pytest.raises(ValueError, match=r"`images` must hold the 3 levels j / 2 alone; this batch holds 0\.2.*round"):
@@ -278,9 +278,9 @@ def test_images_of_one_row_or_column(make, image_shape):
     assert after < before
 
 
-def test_classes_are_vectors_with_a_one_at_their_place(make):
+def test_classes_are_vectors_with_a_one_at_their_place(make_any):
     """In the density and in both steps; each class has a density of its own."""
-    of_classes, of_vectors = make((3, 3, 1), num_classes=3), make((3, 3, 1), condition_dim=3)
+    of_classes, of_vectors = make_any((3, 3, 1), num_classes=3), make_any((3, 3, 1), condition_dim=3)
     for a, b in zip(of_classes.get_weights(), of_vectors.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     images = np.repeat(every_image((3, 3, 1), 2)[[5, 77, 300]], 3, axis=0)
@@ -323,8 +323,8 @@ def test_conditioning_on_vectors(make):
 
 
 @pytest.mark.parametrize("jit_compile", [pytest.param(True, marks=pytest.mark.slow), False])
-def test_served_verbs(make, tmp_path, jit_compile):
-    model = make((4, 5, 1), num_levels=3, num_classes=3)
+def test_served_verbs(make_any, tmp_path, jit_compile):
+    model = make_any((4, 5, 1), num_levels=3, num_classes=3)
     labels = np.arange(18) % 3  # more than the smallest size that requests are padded to
     images = model.sample(18, labels, seed=0)
     path = Path(model.export(tmp_path / "served", jit_compile=jit_compile))
@@ -424,9 +424,9 @@ def test_compile_config_keeps_what_was_asked(jit_compile):
     assert again.jit_compile == model.jit_compile
 
 
-def test_summary_counts_the_networks_parameters(make):
+def test_summary_counts_the_networks_parameters(make_any):
     text = io.StringIO()
-    model = make((4, 4, 1))
+    model = make_any((4, 4, 1))
     model.summary(print_fn=lambda line, **_: text.write(line))
     assert f"{model.network.count_params():,}" in text.getvalue()
 

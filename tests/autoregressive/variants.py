@@ -31,4 +31,13 @@ VARIANTS = {
         "num_layers": 2,
         "dropout": 0.2,
     },
+    "PixelCNNPlusPlus": {"num_filters": 4, "num_residual_blocks": 1, "num_scales": 2, "num_mixtures": 3},
+    "PixelCNNPlusPlus conditional 5 levels": {
+        "num_classes": NUM_CLASSES,
+        "num_levels": 5,
+        "num_filters": 4,
+        "num_residual_blocks": 1,
+        "num_scales": 2,
+        "dropout": 0.0,
+    },
 }

@@ -178,6 +178,11 @@ CASES = {
         lambda: {},
     ),
     "gated_pixelcnn_conditional": (gz.GatedPixelCNN, lambda: {**TINY, **LABELS, "num_levels": 17}, lambda: {}),
+    "pixelcnn_plus_plus": (
+        gz.PixelCNNPlusPlus,
+        lambda: {**TINY, **LABELS, "num_scales": 2, "num_mixtures": 2, "num_levels": 17},
+        lambda: {},
+    ),
     "classifier": (
         gz.evaluation.Classifier,
         lambda: {**LABELS, "max_shift": 1},

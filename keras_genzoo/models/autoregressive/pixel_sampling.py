@@ -56,15 +56,16 @@ class PixelSampling:
 
     def _fill_rows(self, images, noise, condition, temperature, above, first, last, pixels_a_turn=1):
         def draw_level(parameters, so_far, channel, noise):
-            if self.num_levels == 2:  # the first level's share is sigmoid(-logit): the same in fewer operations
-                return tf.cast(tf.sigmoid(-parameters[:, channel] / temperature) <= noise, tf.float32)
-            level = sampler.draw_level(self._level_logits(parameters, so_far, channel) / temperature, noise)
+            logits = self._level_logits(parameters, so_far, channel) / temperature
+            if logits.shape[-1] == 1:  # the first level's share is sigmoid(-logit): the same in fewer operations
+                return tf.cast(tf.sigmoid(-logits[:, 0]) <= noise, tf.float32)
+            level = sampler.draw_level(logits, noise)
             return tf.gather(distributions.levels(self.num_levels), level)
 
         return sampler.fill_rows(self.network, draw_level, images, noise, condition, above, first, last, pixels_a_turn)
 
     def _level_logits(self, parameters, so_far, channel):
-        """Logits `(n, k)` of the levels, more than two, of one channel of a pixel.
+        """Logits `(n, k)` of the levels of one channel of a pixel, or of two that of the second alone, `(n, 1)`.
 
         Args:
             parameters: `(n, p)`, those of the pixel.

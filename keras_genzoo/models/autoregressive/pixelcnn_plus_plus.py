@@ -215,7 +215,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         num_classes: int or None; a number makes the model conditional on labels.
         condition_dim: int or None; a number makes the model conditional on vectors of so many numbers, which stand
             where labels would.
-        num_levels: int, 3 to 256, the levels of a channel: j / (num_levels - 1) for j = 0, 1, ... Images that hold
+        num_levels: int, 2 to 256, the levels of a channel: j / (num_levels - 1) for j = 0, 1, ... Images that hold
             others are refused, by `fit`, too.
         **kwargs: `name`, `dtype`, `trainable`.
     """

@@ -119,14 +119,16 @@ class Scale(layers.Layer):
         super().__init__(**kwargs)
         options = {"dtype": self.dtype_policy}
         linear = {"kernel_initializer": keeping_variance(is_activated=False), **options}
+        # Of the taps of a transposed convolution of stride 2 each pixel of the output sees a quarter.
+        spread = {"kernel_initializer": keeping_variance(4.0, is_activated=False), **options}
         self.is_last = is_last
         self.down = [Block(num_filters, dropout, False, **options) for _ in range(num_residual_blocks)]
         self.up = [Block(num_filters, dropout, True, **options) for _ in range(num_residual_blocks + (not is_last))]
         if not is_last:
             self.vertical_down = DownShiftedConv2D(num_filters, stride=2, **linear)
             self.horizontal_down = DownRightShiftedConv2D(num_filters, num_filters, stride=2, **linear)
-            self.vertical_up = Upsampling(num_filters, 3, **linear)
-            self.horizontal_up = Upsampling(num_filters, 2, **linear)
+            self.vertical_up = Upsampling(num_filters, 3, **spread)
+            self.horizontal_up = Upsampling(num_filters, 2, **spread)
 
     def build(self, values_shape, condition_shape=None):
         *batch, num_filters = values_shape
