@@ -120,7 +120,10 @@ def go_left(lstms, above):
     x = tf.reverse(tf.transpose(inputs, (2, 0, 1, 3)), axis=[0])[:, :, None]  # (w, layers, 1, n, f)
     hidden = lstm_scan(x, tf.stack(kernels), tf.stack([lstm.bias[1] for lstm in lstms]), (0,))
     rows = tf.transpose(tf.reverse(hidden[:, :, 0], axis=[0]), (1, 2, 0, 3))  # (layers, n, w, units)
-    return [kept["exists"] * row for kept, row in zip(above, tf.unstack(rows), strict=True)]
+    return [
+        tf.ensure_shape(kept["exists"] * row, kept["to_left"].shape)
+        for kept, row in zip(above, tf.unstack(rows), strict=True)
+    ]
 
 
 class Network(PixelRNNNetwork):
