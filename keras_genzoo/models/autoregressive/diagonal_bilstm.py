@@ -122,7 +122,10 @@ def go_left(lstms, above):
     biases = tf.stack([lstm.bias[1] for lstm in lstms])
     hidden = lstm_scan(x, tf.cast(tf.stack(kernels), x.dtype), tf.cast(biases, x.dtype), (0,))
     rows = tf.transpose(tf.reverse(hidden[:, :, 0], axis=[0]), (1, 2, 0, 3))  # (layers, n, w, units)
-    return [kept["exists"] * row for kept, row in zip(above, tf.unstack(rows), strict=True)]
+    return [
+        tf.ensure_shape(kept["exists"] * row, kept["to_left"].shape)
+        for kept, row in zip(above, tf.unstack(rows), strict=True)
+    ]
 
 
 class Network(PixelRNNNetwork):
