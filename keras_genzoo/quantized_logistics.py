@@ -126,12 +126,14 @@ class QuantizedLogisticMixture(tfd.Distribution):
         """The `QuantizedLogistic`, batch `(..., m)`, of a channel in each component, given those before it in x."""
         loc, first = self._loc[..., channel, :], channel * (channel - 1) // 2
         for earlier in range(channel):
-            loc += self._coefficients[..., first + earlier, :] * (2 * x[..., earlier, None] - 1)
+            loc += self._coefficients[..., first + earlier, :] * (2 * x[..., earlier : earlier + 1] - 1)
         return QuantizedLogistic((loc + 1) / 2, tf.exp(self._log_scale[..., channel, :]) / 2, self._num_levels)
 
     def log_weights(self, x, num_channels):
         """log p(i, first channels of x) `(..., m)` of each component i."""
-        channels = (self.component(x, channel).log_prob(x[..., channel, None]) for channel in range(num_channels))
+        channels = (
+            self.component(x, channel).log_prob(x[..., channel : channel + 1]) for channel in range(num_channels)
+        )
         return sum(channels, tf.nn.log_softmax(self._logits))
 
     def _log_prob(self, x):
