@@ -9,7 +9,7 @@ PIXELCNN_ARGUMENTS = {"dilations", "num_residual_blocks"}
 
 def with_random_weights(name, image_shape, seed=0, scale=0.4, **kwargs):
     """A small model far from its initialisation, whose biases are zero."""
-    depth = "num_layers" if name in PIXEL_RNNS else "num_residual_blocks"
+    depth = "num_residual_blocks" if name in ("PixelCNN", "GatedPixelCNN") else "num_layers"
     model = getattr(gz, name)(image_shape, **{"num_filters": 6, depth: 2, **kwargs})
     generator = np.random.default_rng(seed)
     for variable in model.trainable_variables:

@@ -30,4 +30,5 @@ VARIANTS = {
         "num_layers": 2,
         "dropout": 0.2,
     },
+    "MultiScalePixelRNN": {"factor": 2, "num_levels": 3, "num_filters": 3, "num_layers": 1},
 }
