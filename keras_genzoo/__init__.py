@@ -31,6 +31,7 @@ _MODELS = {
     "Pix2Pix": "models.translation.pix2pix",
     "RowLSTM": "models.autoregressive.row_lstm",
     "DiagonalBiLSTM": "models.autoregressive.diagonal_bilstm",
+    "MultiScalePixelRNN": "models.autoregressive.multi_scale_pixel_rnn",
     "PixelCNN": "models.autoregressive.pixelcnn",
     "GatedPixelCNN": "models.autoregressive.gated_pixelcnn",
     "PixelCNNPlusPlus": "models.autoregressive.pixelcnn_plus_plus",

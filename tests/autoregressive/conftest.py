@@ -9,7 +9,8 @@ PIXELCNN_ARGUMENTS = {"dilations", "num_residual_blocks"}
 
 def with_random_weights(name, image_shape, seed=0, scale=0.4, **kwargs):
     """A small model far from its initialisation, whose biases are zero."""
-    sizes = {"num_filters": 6, "num_layers" if name in PIXEL_RNNS else "num_residual_blocks": 2}
+    depth = "num_residual_blocks" if name in ("PixelCNN", "GatedPixelCNN") else "num_layers"
+    sizes = {"num_filters": 6, depth: 2}
     if name == "PixelCNNPlusPlus":
         sizes = {"num_filters": 6, "num_residual_blocks": 1, "num_scales": 2, "num_mixtures": 3, "num_levels": 2}
     model = getattr(gz, name)(image_shape, **{**sizes, **kwargs})

@@ -47,4 +47,5 @@ VARIANTS = {
         "num_scales": 2,
         "dropout": 0.0,
     },
+    "MultiScalePixelRNN": {"factor": 2, "num_levels": 3, "num_filters": 3, "num_layers": 1},
 }

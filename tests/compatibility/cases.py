@@ -183,6 +183,12 @@ CASES = {
         lambda: {**TINY, **LABELS, "num_scales": 2, "num_mixtures": 2, "num_levels": 17},
         lambda: {},
     ),
+    "row_lstm": (gz.RowLSTM, lambda: {"num_filters": 2, "num_layers": 1}, lambda: {}),
+    "diagonal_bilstm_conditional": (
+        gz.DiagonalBiLSTM,
+        lambda: {**LABELS, "num_levels": 5, "num_filters": 2, "num_layers": 2, "dropout": 0.1},
+        lambda: {"optimizer": adam(use_ema=True, clipnorm=1.0)},
+    ),
     "classifier": (
         gz.evaluation.Classifier,
         lambda: {**LABELS, "max_shift": 1},

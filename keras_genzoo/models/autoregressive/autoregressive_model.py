@@ -87,9 +87,13 @@ class AutoregressiveModel(BayesClassifier, PixelSampling, Compression, ImageMode
             return 3 * _NUM_LOGISTICS * self.image_shape[-1]
         return (1 if self.num_levels == 2 else self.num_levels) * self.image_shape[-1]
 
+    @property
+    def network_condition_dim(self):
+        """int or None: numbers that the network is told beside the image."""
+        return self.num_classes or self.condition_dim
+
     def build(self, input_shape=None):
-        condition_dim = self.num_classes or self.condition_dim
-        condition = keras.Input((condition_dim,)) if condition_dim else None
+        condition = keras.Input((self.network_condition_dim,)) if self.network_condition_dim else None
         self.network(keras.Input(self.image_shape), condition=condition)
         super().build()
 

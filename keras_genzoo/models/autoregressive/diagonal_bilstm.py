@@ -7,6 +7,7 @@ moved down by a row, since its own row would hold pixels yet to come, and the tw
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -26,13 +27,14 @@ class BidirectionalLSTM(layers.Layer):
     Args:
         units: int.
         channels: int, of an image.
+        num_beside: int, further inputs, which gates of every channel see.
     """
 
-    def __init__(self, units, channels, **kwargs):
+    def __init__(self, units, channels, num_beside=0, **kwargs):
         super().__init__(**kwargs)
         self.units = units
         self.groups = channel_groups(units, channels, repeats=4)
-        self.input_groups = channel_groups(2 * units, channels)
+        self.input_groups = np.append(channel_groups(2 * units, channels), np.zeros(num_beside, int))
 
     def build(self, x_shape):
         shape = (2, x_shape[-1], 4 * self.units)

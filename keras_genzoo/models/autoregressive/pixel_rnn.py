@@ -54,24 +54,36 @@ class ResidualLSTM(layers.Layer):
         self.expand = PixelDense(len(outer), outer, inner, dtype=self.dtype_policy)
         self.label = layers.Dense(len(outer), use_bias=False, dtype=self.dtype_policy)
 
-    def build(self, x_shape, condition_shape=None):
-        self.lstm.build(x_shape)
+    def build(self, x_shape, condition_shape=None, context_shape=None):
+        self.lstm.build((*x_shape[:-1], x_shape[-1] + (context_shape[-1] if context_shape else 0)))
         self.expand.build((*x_shape[:-1], self.lstm.units))
         if condition_shape is not None:
             self.label.build(condition_shape)
 
-    def call(self, x, condition=None, cursor=None, draw=None, compiled=False):
+    def call(self, x, condition=None, context=None, cursor=None, draw=None, compiled=False):
+        """With a condition `(n, d)`, or a context of every pixel that the LSTM sees beside x, `(n, h, w, e)`."""
         seen = x
         if condition is not None:
             seen += per_example(self.label(condition), x)
+        if context is not None:
+            seen = tf.concat([seen, context], axis=-1)
         h = self.lstm(seen, cursor=cursor, compiled=compiled)
         return x + self.expand(self.dropout(h, draw=draw))
 
 
 class PixelRNNNetwork(CausalNetwork):
-    """The network of a PixelRNN; a subclass gives `lstm_type`."""
+    """The network of a PixelRNN; a subclass gives `lstm_type`.
 
-    def __init__(self, channels, num_parameters, num_filters, num_layers, dropout, **kwargs):
+    Args:
+        channels: int, of an image.
+        num_parameters: int, of a pixel.
+        num_filters: int.
+        num_layers: int.
+        dropout: float.
+        num_beside: int, features of a context that every LSTM sees beside its input, whatever the channel.
+    """
+
+    def __init__(self, channels, num_parameters, num_filters, num_layers, dropout, num_beside=0, **kwargs):
         super().__init__(**kwargs)
         inputs, filters = channel_groups(channels, channels), channel_groups(2 * num_filters, channels)
         outputs = channel_groups(num_parameters, channels)
@@ -79,7 +91,9 @@ class PixelRNNNetwork(CausalNetwork):
         self.first = CausalConv2D(len(filters), _FIRST_WINDOW, "A", filters, inputs, **options)
         # The recurrence is in float32 under any policy: rounding would add up along it.
         self.blocks = [
-            ResidualLSTM(self.lstm_type(num_filters, channels, dtype="float32"), channels, dropout, **options)
+            ResidualLSTM(
+                self.lstm_type(num_filters, channels, num_beside, dtype="float32"), channels, dropout, **options
+            )
             for _ in range(num_layers)
         ]
         self.hidden = PixelDense(len(filters), filters, filters, "he_normal", **options)
@@ -87,11 +101,19 @@ class PixelRNNNetwork(CausalNetwork):
         self.compiles = False
 
     def call(self, images, condition=None, cursor=None, draw=None):
+        return self._parameters(images, cursor, draw, condition=condition)
+
+    def _parameters(self, images, cursor, draw, **beside):
+        """What `call` returns; its layers see something beside the image, see `ResidualLSTM`."""
         x = self.first(self.scaled(images), cursor=cursor)
         compiled = self.compiles and draw is not None
         for block in self.blocks:
-            x = block(x, condition=condition, cursor=cursor, draw=draw, compiled=compiled)
+            x = block(x, **beside, cursor=cursor, draw=draw, compiled=compiled)
         return self.head(tf.nn.relu(self.hidden(tf.nn.relu(x))))
+
+    def compile_from(self, image_shape, allows_xla):
+        """Has XLA compile the recurrence in training, where it may and the image is large enough to gain by it."""
+        self.compiles = allows_xla and image_shape[0] * image_shape[1] >= _COMPILED_FROM
 
     # ---- sampling: the LSTMs keep what the layers of a PixelCNN do, states besides inputs ----
 
@@ -154,7 +176,7 @@ class PixelRNN(AutoregressiveModel):
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
-        self.network.compiles = self.allows_xla and self.image_shape[0] * self.image_shape[1] >= _COMPILED_FROM
+        self.network.compile_from(self.image_shape, self.allows_xla)
 
     def get_config(self):
         return {**super().get_config(), "num_filters": self.num_filters, "num_layers": self.num_layers}

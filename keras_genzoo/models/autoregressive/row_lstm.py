@@ -6,6 +6,7 @@ convolution of each layer's input adds, but not what lies far to either side a f
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -23,12 +24,14 @@ class RowsLSTM(layers.Layer):
     Args:
         units: int.
         channels: int, of an image.
+        num_beside: int, further inputs, which gates of every channel see.
     """
 
-    def __init__(self, units, channels, **kwargs):
+    def __init__(self, units, channels, num_beside=0, **kwargs):
         super().__init__(**kwargs)
         self.units = units
-        groups, inputs = channel_groups(units, channels, repeats=4), channel_groups(2 * units, channels)
+        groups = channel_groups(units, channels, repeats=4)
+        inputs = np.append(channel_groups(2 * units, channels), np.zeros(num_beside, int))
         self.from_input = CausalConv2D(
             4 * units, (1, 3), "B", groups, inputs, kernel_initializer=uniform(4 * units), dtype=self.dtype_policy
         )
