@@ -4,6 +4,9 @@ The PixelRNN whose every layer sees all earlier pixels. An LSTM goes from the up
 diagonals: the state of a pixel comes from the states of the pixels to its left and above it, and so from all of the
 rectangle that they end; its c from the left alone. A second LSTM does the same from the upper right corner. Its map is
 moved down by a row, since its own row would hold pixels yet to come, and the two are added.
+
+As the second map is moved, it may see the pixel where it stands, and does here. In the paper it does not, and then no
+layer sees the last pixel of the row above, which stands to the left of no pixel of its row.
 """
 
 import keras
@@ -22,19 +25,22 @@ _CHAIN = 8  # images side by side where XLA makes many small steps cheap
 
 
 class BidirectionalLSTM(layers.Layer):
-    """Both directions of a Diagonal BiLSTM: x `(n, h, w, 2 units)` to hidden states `(n, h, w, units)`.
+    """Both directions of a Diagonal BiLSTM: x `(n, h, w, f)` to hidden states `(n, h, w, units)`.
 
     Args:
         units: int.
         channels: int, of an image.
-        num_beside: int, further inputs, which gates of every channel see.
+        num_beside: int, further inputs, which gates of every channel see; after them come the channels of the pixel
+            itself, for the second direction alone.
     """
 
     def __init__(self, units, channels, num_beside=0, **kwargs):
         super().__init__(**kwargs)
         self.units = units
         self.groups = channel_groups(units, channels, repeats=4)
-        self.input_groups = np.append(channel_groups(2 * units, channels), np.zeros(num_beside, int))
+        inputs = np.append(channel_groups(2 * units, channels), np.zeros(num_beside, int))
+        itself = np.ones(channels, int)
+        self.input_groups = np.append(inputs, channels * itself), np.append(inputs, 0 * itself)
 
     def build(self, x_shape):
         shape = (2, x_shape[-1], 4 * self.units)
@@ -45,7 +51,8 @@ class BidirectionalLSTM(layers.Layer):
 
     def masked_input_kernel(self):
         kernel = tf.convert_to_tensor(self.input_kernel)
-        return kernel * tf.cast(sees(self.groups, self.input_groups, "B"), kernel.dtype)
+        seen = tf.stack([sees(self.groups, inputs, "B") for inputs in self.input_groups])  # (2, f, 4 units)
+        return kernel * tf.cast(seen, kernel.dtype)
 
     def call(self, x, cursor=None, compiled=False):
         """x `(n, h, w, f)` to `(n, h, w, units)`; with a cursor, the next pixel `(n, f)` to `(n, units)`."""
@@ -76,13 +83,13 @@ class BidirectionalLSTM(layers.Layer):
         Those to the left lag a row behind, as they begin at the end of a row: they are computed by `go_left` when the
         next one begins. Before the first row there is none, which `exists` tells.
         """
-        features = {"inputs": len(self.input_groups), "to_right": self.units, "to_left": self.units}
+        features = {"inputs": len(self.input_groups[0]), "to_right": self.units, "to_left": self.units}
         rows = {name: tf.zeros((n, width, size), self.compute_dtype) for name, size in features.items()}
         return {**rows, "exists": tf.zeros((), self.compute_dtype)}
 
     def begin_row(self, above):
         """What is kept along a row, from what is kept of the one above once `go_left` has been there."""
-        n, width, num_features = tf.shape(above["inputs"])[0], above["inputs"].shape[1], len(self.input_groups)
+        n, (_, width, num_features) = tf.shape(above["inputs"])[0], above["inputs"].shape
         weights = (self.masked_input_kernel(), self.state_kernel, self.bias)
         input_kernel, state_kernel, bias = (tf.cast(weight[0], self.compute_dtype) for weight in weights)
 
@@ -135,11 +142,24 @@ class Network(PixelRNNNetwork):
 
     lstm_type = BidirectionalLSTM
 
+    def _parameters(self, images, cursor, draw, condition=None, context=None):
+        pixels = self.scaled(images)
+        context = pixels if context is None else tf.concat([context, pixels], axis=-1)
+        return super()._parameters(images, cursor, draw, condition=condition, context=context)
+
     def begin_row(self, above, condition=None):
         names = [lstm.name for lstm in self.lstms]
         to_left = go_left(self.lstms, [above[name] for name in names])
         moved = {name: {**above[name], "to_left": row} for name, row in zip(names, to_left, strict=True)}
         return super().begin_row({**above, **moved}, condition)
+
+    def end_row(self, above, kept, row):
+        ended, pixels = super().end_row(above, kept, row), self.scaled(row)
+        for lstm in self.lstms:  # to whom a pixel was not yet known when it was theirs
+            inputs = ended[lstm.name]["inputs"]
+            inputs = tf.concat([inputs[..., : -pixels.shape[-1]], tf.cast(pixels, inputs.dtype)], axis=-1)
+            ended[lstm.name] = {**ended[lstm.name], "inputs": inputs}
+        return ended
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")

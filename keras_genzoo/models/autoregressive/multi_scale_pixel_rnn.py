@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_genzoo import distributions
 from keras_genzoo.models.autoregressive import diagonal_bilstm
 from keras_genzoo.models.autoregressive.autoregressive_model import AutoregressiveModel
 
@@ -47,7 +48,7 @@ class Network(diagonal_bilstm.Network):
             context, known = (tf.gather(row[name], column, axis=1) for name in ("context", "known"))
             is_known = tf.gather(row["is_known"], column, axis=0)
         parameters = self._parameters(images, cursor, draw, context=context)
-        return tf.where(is_known, self._certain(known), parameters)
+        return tf.where(is_known, self._certain(known, parameters.dtype), parameters)
 
     def _told(self, condition):
         """Of the small images: the context of each pixel `(n, h, w, e)`, and them enlarged to `(n, h, w, c)`."""
@@ -57,13 +58,13 @@ class Network(diagonal_bilstm.Network):
         known = tf.repeat(tf.repeat(small, self.factor, axis=1), self.factor, axis=2)[:, :height, :width]
         return context, known
 
-    def _certain(self, known):
+    def _certain(self, known, dtype):
         """Parameters `(..., c p)` that give values `(..., c)` all the probability."""
-        known = tf.cast(known, tf.float32)
+        known = tf.cast(known, dtype)
         if self.num_levels == 2:
             return _CERTAIN * (2 * known - 1)
         level = tf.cast(tf.round(known * (self.num_levels - 1)), tf.int32)
-        logits = tf.one_hot(level, self.num_levels, 0.0, -_CERTAIN)
+        logits = tf.one_hot(level, self.num_levels, 0.0, -_CERTAIN, dtype=dtype)
         return tf.reshape(logits, (-1, *known.shape[1:-1], known.shape[-1] * self.num_levels))
 
     # ---- sampling ----
@@ -144,7 +145,15 @@ class MultiScalePixelRNN(AutoregressiveModel):
         return super()._conditional(images, self._subsampled(images), draw)
 
     def _condition(self, small):
+        if small is None:  # which is found in the image, or drawn
+            return None
         return tf.reshape(small, (-1, self.network_condition_dim))
+
+    def _fill_by_coder(self, coder, levels, condition=None):
+        rows = slice(None, None, self.factor)
+        small = self.small._fill_by_coder(coder, levels[rows, rows])  # (h, w, n, c)
+        small = tf.gather(distributions.levels(self.num_levels), tf.transpose(small, (2, 0, 1, 3)))
+        return super()._fill_by_coder(coder, levels, self._condition(small))
 
     def _fill(self, noise, images, labels, temperature, progress=None, **options):
         small = self.small._fill(*map(self._subsampled, (noise, images)), None, temperature, **options)
