@@ -18,6 +18,14 @@ _PIXEL_RNN_PAPER = "van den Oord et al. 2016, https://arxiv.org/abs/1601.06759, 
 # Averaged weights, and a bound on the norm of a gradient that goes back through hundreds of steps.
 _RECURRENT = {"use_ema": True, "ema_momentum": 0.999, "clipnorm": 1.0}
 
+_DIGITS_OPTIMIZER = Optimizer(
+    "AdamW",
+    learning_rate=5e-3,
+    cosine_decay=True,
+    warmup_steps=69,
+    arguments={"weight_decay": 0.1, "clipnorm": 1.0},
+)
+
 RECIPES = {
     "diagonal_bilstm_digits": Recipe(
         description=(
@@ -27,15 +35,7 @@ RECIPES = {
         model="DiagonalBiLSTM",
         arguments={"num_levels": 17, "num_filters": 32, "num_layers": 1, "dropout": 0.2},
         dataset="digits",
-        optimizers={
-            "optimizer": Optimizer(
-                "AdamW",
-                learning_rate=5e-3,
-                cosine_decay=True,
-                warmup_steps=69,
-                arguments={"weight_decay": 0.1, "clipnorm": 1.0},
-            )
-        },
+        optimizers={"optimizer": _DIGITS_OPTIMIZER},
         epochs=60,
         chosen_on="test",
         batch_size=64,
@@ -50,7 +50,7 @@ RECIPES = {
         arguments={"num_filters": 24, "num_layers": 3},
         dataset="binarized_mnist",
         optimizers={
-            "optimizer": Optimizer(learning_rate=5e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
+            "optimizer": Optimizer(learning_rate=6e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
         },
         epochs=70,
         chosen_on="validation",
@@ -69,13 +69,27 @@ RECIPES = {
         arguments={"num_filters": 24, "num_layers": 4},
         dataset="binarized_mnist",
         optimizers={
-            "optimizer": Optimizer(learning_rate=5e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
+            "optimizer": Optimizer(learning_rate=6e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
         },
         epochs=50,
         chosen_on="validation",
         batch_size=32,
         published=(Published(value=80.54, model="Row LSTM", source=_PIXEL_RNN_PAPER, **_STATIC),),
         limits=_SMALL_PIXELCNN + " Its reach is a triangle that misses pixels above and far to either side.",
+    ),
+    "multi_scale_pixel_rnn_digits": Recipe(
+        description=(
+            "A multi-scale PixelRNN (van den Oord et al. 2016, https://arxiv.org/abs/1601.06759) of 8x8 handwritten "
+            "digits in their 17 grey levels: every second pixel of every second row first, then the others."
+        ),
+        model="MultiScalePixelRNN",
+        arguments={"num_levels": 17, "factor": 2, "num_filters": 32, "num_layers": 1, "dropout": 0.2},
+        dataset="digits",
+        optimizers={"optimizer": _DIGITS_OPTIMIZER},
+        epochs=60,
+        chosen_on="test",
+        batch_size=64,
+        limits=TOY,
     ),
     "pixelcnn_digits": Recipe(
         description=(

@@ -12,22 +12,27 @@ from keras_genzoo.models.autoregressive.row_lstm import RowsLSTM
 from keras_genzoo.models.autoregressive.skew import Skew
 from tests.autoregressive import naive
 from tests.autoregressive.conftest import PIXEL_RNNS, every_image, with_random_weights
-from tests.autoregressive.test_causal import sensitivity, some_images
+from tests.autoregressive.test_causal import sensitivity, sensitivity_of_one, some_images
 
 N, HEIGHT, WIDTH, UNITS = 3, 4, 5, 3
 
 
 def layer_of(layer_type, channels=1, scale=0.7):
     layer = layer_type(UNITS, channels)
-    layer.build((None, HEIGHT, WIDTH, 2 * UNITS))
+    layer.build((None, HEIGHT, WIDTH, num_inputs(layer_type, channels)))
     generator = np.random.default_rng(0)
     for weight in layer.trainable_variables:
         weight.assign(generator.normal(0, scale, weight.shape))
     return layer
 
 
-def some_maps(n=N):
-    return np.random.default_rng(1).normal(size=(n, HEIGHT, WIDTH, 2 * UNITS)).astype("float32")
+def num_inputs(layer_type, channels=1):
+    """Features of a map, and for a bidirectional LSTM the pixel itself."""
+    return 2 * UNITS + channels * (layer_type is BidirectionalLSTM)
+
+
+def some_maps(n=N, num_features=2 * UNITS):
+    return np.random.default_rng(1).normal(size=(n, HEIGHT, WIDTH, num_features)).astype("float32")
 
 
 def sigmoid(x):
@@ -56,9 +61,11 @@ def diagonal_loop(layer, x, channels):
     maps = []
     for direction in range(2):
         y = x[:, :, :: 1 - 2 * direction].astype("float64")
+        of_the_pixel_itself = np.full((channels, 4 * UNITS), direction)
+        mask = np.append(mask_b(channels), of_the_pixel_itself, axis=0)
         h, c = np.zeros((2, N, HEIGHT + 1, WIDTH + 1, UNITS))  # a row above and a column to the left
         for i, j in np.ndindex(HEIGHT, WIDTH):
-            pre = y[:, i, j] @ (input_kernel[direction] * mask_b(channels)) + bias[direction]
+            pre = y[:, i, j] @ (input_kernel[direction] * mask) + bias[direction]
             pre = (
                 pre
                 + h[:, i + 1, j] @ state_kernel[direction, :UNITS]
@@ -88,24 +95,35 @@ def row_loop(layer, x, channels):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("layer_type", "loop"), [(BidirectionalLSTM, diagonal_loop), (RowsLSTM, row_loop)])
 def test_layer_is_a_plain_loop_over_pixels(layer_type, loop, channels):
-    layer, x = layer_of(layer_type, channels), some_maps()
+    layer, x = layer_of(layer_type, channels), some_maps(num_features=num_inputs(layer_type, channels))
     np.testing.assert_allclose(layer(x), loop(layer, x, channels), atol=1e-6)
 
 
 def seen_by(layer, row, column):
-    """Which pixels the hidden states of one pixel depend on: bool `(h, w)`."""
-    x = tf.constant(some_maps(8))
+    """Which inputs the hidden states of one pixel depend on: bool `(h, w, f)`."""
+    x = tf.constant(some_maps(8, num_inputs(type(layer))))
     with tf.GradientTape() as tape:
         tape.watch(x)
         hidden = tf.reduce_sum(layer(x)[:, row, column] * [1.0, 2.0, -1.5])
-    return (tf.abs(tape.gradient(hidden, x)).numpy() > 0).any(axis=(0, 3))
+    return (tf.abs(tape.gradient(hidden, x)).numpy() > 0).any(axis=0)
 
 
 def test_one_diagonal_layer_sees_every_earlier_pixel_and_its_own():
     layer = layer_of(BidirectionalLSTM)
     places = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
+    rows, columns = np.indices((HEIGHT, WIDTH))
     for row, column in np.ndindex(HEIGHT, WIDTH):
-        np.testing.assert_array_equal(seen_by(layer, row, column), places <= places[row, column])
+        seen = seen_by(layer, row, column)
+        np.testing.assert_array_equal(seen[..., :-1].any(axis=-1), places <= places[row, column])
+        np.testing.assert_array_equal(seen[..., -1], (rows < row) & (columns >= column))  # the pixels themselves
+
+
+def test_one_diagonal_layer_leaves_no_earlier_pixel_unseen():
+    """In an image larger than the first window; also not the last pixel of the row above, which no map to the left has."""
+    size, at = 11, 9 * 11 + 3
+    model = with_random_weights("DiagonalBiLSTM", (size, size, 1), num_layers=1, scale=0.3)
+    seen = sensitivity_of_one(model, at)
+    np.testing.assert_array_equal(seen > 0, np.arange(size * size).reshape(size, size) < at)
 
 
 def test_one_row_layer_sees_its_triangle():
@@ -113,7 +131,8 @@ def test_one_row_layer_sees_its_triangle():
     layer = layer_of(RowsLSTM)
     for row, column in np.ndindex(HEIGHT, WIDTH):
         up, across = row - np.arange(HEIGHT)[:, None], np.arange(WIDTH) - column
-        np.testing.assert_array_equal(seen_by(layer, row, column), (up >= 0) & (across >= -up - 1) & (across <= up))
+        seen = seen_by(layer, row, column).any(axis=-1)
+        np.testing.assert_array_equal(seen, (up >= 0) & (across >= -up - 1) & (across <= up))
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,11 @@ CASES = {
         lambda: {**LABELS, "num_levels": 5, "num_filters": 2, "num_layers": 2, "dropout": 0.1},
         lambda: {"optimizer": adam(use_ema=True, clipnorm=1.0)},
     ),
+    "multi_scale_pixel_rnn": (
+        gz.MultiScalePixelRNN,
+        lambda: {"factor": 2, "num_filters": 2, "num_layers": 1},
+        lambda: {},
+    ),
     "classifier": (
         gz.evaluation.Classifier,
         lambda: {**LABELS, "max_shift": 1},

@@ -12,8 +12,6 @@ itself (mask A), then residual blocks that at each position may see what was com
 
 and 1x1 convolutions at the end. 3x3 windows add up to a triangle that misses pixels above and to the right of it (the
 "blind spot", which `GatedPixelCNN` does not have).
-
-Left out: the paper's PixelRNNs and its multi-scale model.
 """
 
 import operator
