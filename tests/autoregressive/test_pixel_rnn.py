@@ -119,7 +119,7 @@ def test_one_diagonal_layer_sees_every_earlier_pixel_and_its_own():
 
 
 def test_one_diagonal_layer_leaves_no_earlier_pixel_unseen():
-    """In an image larger than the first window; also not the last pixel of the row above, which no map to the left has."""
+    """In an image larger than the first window; nor the last pixel of the row above, which no map to its left has."""
     size, at = 11, 9 * 11 + 3
     model = with_random_weights("DiagonalBiLSTM", (size, size, 1), num_layers=1, scale=0.3)
     seen = sensitivity_of_one(model, at)
@@ -199,7 +199,7 @@ def test_skew(chain):
 
 def test_images_side_by_side_do_not_see_each_other():
     """Eleven images in chains of eight, compiled, are those of one by one."""
-    layer, x = layer_of(BidirectionalLSTM), some_maps(11)
+    layer, x = layer_of(BidirectionalLSTM), some_maps(11, num_inputs(BidirectionalLSTM))
     np.testing.assert_allclose(layer(x, compiled=True), layer(x), atol=1e-6)
 
 
