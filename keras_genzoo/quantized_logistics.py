@@ -153,6 +153,11 @@ class QuantizedLogisticMixture(tfd.Distribution):
         ]
         return tf.stack(means, axis=-1)
 
+    def _mean(self):
+        if self.event_shape[0] > 1:
+            raise NotImplementedError("`mean` is of one channel; `channel_means` gives each given those before it.")
+        return self.channel_means(None)
+
     def _sample_n(self, n, seed=None):
         seeds = tfp.random.split_seed(seed, 1 + self.event_shape[0])
         component = tfd.OneHotCategorical(logits=self._logits, dtype=self.dtype).sample(n, seed=seeds[0])

@@ -12,7 +12,8 @@ def with_random_weights(name, image_shape, seed=0, scale=0.4, **kwargs):
     depth = "num_residual_blocks" if name in ("PixelCNN", "GatedPixelCNN") else "num_layers"
     sizes = {"num_filters": 6, depth: 2}
     if name == "PixelCNNPlusPlus":
-        sizes = {"num_filters": 6, "num_residual_blocks": 1, "num_scales": 2, "num_mixtures": 3, "num_levels": 2}
+        sizes = {"num_filters": 6, "num_residual_blocks": 1, "num_scales": 2, "num_mixtures": 3}
+        sizes |= {"num_levels": 2, "dropout": 0.0}
     model = getattr(gz, name)(image_shape, **{**sizes, **kwargs})
     generator = np.random.default_rng(seed)
     for variable in model.trainable_variables:

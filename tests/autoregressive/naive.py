@@ -9,6 +9,8 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
+from keras_genzoo import distributions
+
 
 def sample(model, noise, labels=None, temperature=1.0, images=None, known=None):
     """float32 `(n, h, w, c)`, pixel by pixel in Python."""
@@ -57,5 +59,29 @@ def compiled(model, jit_compile):
             return t + 1, tf.where(is_next, drawn, images)
 
         return tf.while_loop(lambda t, _: t < height * width, draw, (0, tf.zeros_like(noise)))[1]
+
+    return sample
+
+
+def compiled_mixture(model, jit_compile):
+    """The same for a mixture of one channel: the probabilities of all levels from the distribution itself."""
+    height, width, _ = model.image_shape
+    levels = distributions.levels(model.num_levels)
+
+    @tf.function(jit_compile=jit_compile)
+    def sample(noise):
+        noise = tf.reshape(noise, (-1, height * width, 1))
+
+        def draw(t, images):
+            parameters = model.network(tf.reshape(images, (-1, height, width, 1)))
+            parameters = tf.reshape(parameters, (-1, height * width, model.num_parameters))
+            mixture = distributions.quantized_logistic_mixture_of_pixels(parameters[:, t], 1, model.num_levels)
+            shares = tf.cumsum(mixture.prob(levels[:, None, None]))[:-1]  # (k - 1, n)
+            drawn = tf.reduce_sum(tf.cast(shares <= noise[:, t, 0], tf.int32), axis=0)
+            is_next = tf.one_hot(t, height * width, True, False, dtype=tf.bool)[None, :, None]
+            return t + 1, tf.where(is_next, tf.gather(levels, drawn)[:, None, None], images)
+
+        _, images = tf.while_loop(lambda t, _: t < height * width, draw, (0, tf.zeros_like(noise)))
+        return tf.reshape(images, (-1, height, width, 1))
 
     return sample

@@ -323,8 +323,8 @@ def test_conditioning_on_vectors(make):
 
 
 @pytest.mark.parametrize("jit_compile", [pytest.param(True, marks=pytest.mark.slow), False])
-def test_served_verbs(make_any, tmp_path, jit_compile):
-    model = make_any((4, 5, 1), num_levels=3, num_classes=3)
+def test_served_verbs(make, tmp_path, jit_compile):
+    model = make((4, 5, 1), num_levels=3, num_classes=3)
     labels = np.arange(18) % 3  # more than the smallest size that requests are padded to
     images = model.sample(18, labels, seed=0)
     path = Path(model.export(tmp_path / "served", jit_compile=jit_compile))
