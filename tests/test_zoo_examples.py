@@ -56,6 +56,7 @@ TOY = {
         "num_samples": 32,
         "num_naive": 4,
     },
+    "pixelrnn": {"epochs": 1, "num_filters": 8, "num_images": 10},
     "pretrained": {
         "vae_preset": "vae_digits",
         "gan_preset": "dcgan_digits",
