@@ -150,7 +150,7 @@ def test_networks_leak_nothing(name, image_shape):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_gradient_of_the_scan_is_that_of_automatic_differentiation(taps, has_resets, compiled):
     generator = np.random.default_rng(0)
-    t, d, p, n, f, h = 4, 2, 3, 2, 5, 2
+    t, d, p, n, f, h = 4, 2, 3, 2, 6, 2
     shapes = [(t, d, p, n, f), (d, f + len(taps) * h, 4 * h), (d, 4 * h)]
     inputs = [tf.constant(generator.normal(size=shape), tf.float32) for shape in shapes]
     weights = tf.constant(generator.normal(size=(t, d, p, n, h)), tf.float32)

@@ -13,7 +13,6 @@ VARIANTS = {
         "num_filters": 8,
         "num_residual_blocks": 1,
     },
-    "PixelCNN dropout": {"num_filters": 8, "num_residual_blocks": 1, "dropout": 0.2},
     "GatedPixelCNN": {"num_filters": 8, "num_residual_blocks": 2, "dilations": (1, 2)},
     "GatedPixelCNN attention": {"num_filters": 8, "num_residual_blocks": 1, "attention": True},
     "GatedPixelCNN conditional logistic": {

@@ -214,7 +214,8 @@ def _has_dilated_gradient(dtype):
 
 def shift_down(x):
     """Each row becomes the one above it, so that it is known before the first pixel of its row: `(n, h, w, f)`."""
-    return tf.pad(x[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
+    above = tf.slice(x, [0] * 4, [-1, x.shape[1] - 1, -1, -1])  # its gradient is faster than that of x[:, :-1]
+    return tf.pad(above, [(0, 0), (1, 0), (0, 0), (0, 0)])
 
 
 def per_example(vectors, x):

@@ -82,7 +82,7 @@ def _forward(taps, x, kernel, bias, resets):
         gate = scale * tf.tanh(scale * _multiply(seen, kernel, bias)) + 1 - scale
         o, f, i, g = tf.split(gate, 4, axis=-1)
         c = f * reset * state[..., size:] + i * g
-        state = _side_by_side(o * tf.tanh(c), c)
+        state = tf.concat([o * tf.tanh(c), c], axis=-1)
         return t + 1, state, states.write(t, state), gates.write(t, gate)
 
     def written(width):
