@@ -23,7 +23,7 @@ VARIANTS = {
         "num_residual_blocks": 1,
     },
     "RowLSTM": {"num_filters": 4, "num_layers": 1},
-    "DiagonalBiLSTM conditional 5 levels": {
+    "DiagonalBiLSTM": {
         "num_classes": NUM_CLASSES,
         "num_levels": 5,
         "num_filters": 4,
