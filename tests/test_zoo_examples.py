@@ -56,7 +56,14 @@ TOY = {
         "num_samples": 32,
         "num_naive": 4,
     },
-    "pixelrnn": {"epochs": 1, "num_filters": 8, "num_images": 10},
+    "pixelrnn": {
+        "dataset": "digits",
+        "num_levels": 17,
+        "epochs": 1,
+        "batch_size": 64,
+        "num_filters": 8,
+        "num_images": 10,
+    },
     "pretrained": {
         "vae_preset": "vae_digits",
         "gan_preset": "dcgan_digits",
