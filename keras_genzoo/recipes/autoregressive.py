@@ -16,7 +16,12 @@ _STATIC = {"unit": "nats", "measure": "-log p(x)", "method": "statically binaris
 _PIXEL_RNN_PAPER = "van den Oord et al. 2016, https://arxiv.org/abs/1601.06759, table 4"
 
 # Averaged weights, and a bound on the norm of a gradient that goes back through hundreds of steps.
-_RECURRENT = {"use_ema": True, "ema_momentum": 0.999, "clipnorm": 1.0}
+_RECURRENT_OPTIMIZER = Optimizer(
+    learning_rate=6e-3,
+    cosine_decay=True,
+    warmup_steps=500,
+    arguments={"use_ema": True, "ema_momentum": 0.999, "clipnorm": 1.0},
+)
 
 _DIGITS_OPTIMIZER = Optimizer(
     "AdamW",
@@ -49,9 +54,7 @@ RECIPES = {
         model="DiagonalBiLSTM",
         arguments={"num_filters": 24, "num_layers": 3},
         dataset="binarized_mnist",
-        optimizers={
-            "optimizer": Optimizer(learning_rate=6e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
-        },
+        optimizers={"optimizer": _RECURRENT_OPTIMIZER},
         epochs=70,
         chosen_on="validation",
         batch_size=32,
@@ -68,9 +71,7 @@ RECIPES = {
         model="RowLSTM",
         arguments={"num_filters": 24, "num_layers": 4},
         dataset="binarized_mnist",
-        optimizers={
-            "optimizer": Optimizer(learning_rate=6e-3, cosine_decay=True, warmup_steps=500, arguments=_RECURRENT)
-        },
+        optimizers={"optimizer": _RECURRENT_OPTIMIZER},
         epochs=50,
         chosen_on="validation",
         batch_size=32,

@@ -28,6 +28,8 @@ class CausalAttention(layers.Layer):
         groups: `(f,)` ints, the channel of each feature; see `channel_groups`.
     """
 
+    keeps_known_pixels = True  # of which keys and values are made
+
     def __init__(self, groups, **kwargs):
         super().__init__(**kwargs)
         options = {"dtype": self.dtype_policy}

@@ -67,6 +67,7 @@ class CausalConv2D(layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.mask = mask
+        self.keeps_known_pixels = mask == "A"  # as its input is an image, whose channels are known one by one
         self.num_above, self.num_left = (size // 2 for size in kernel_size)
         self.dilation = dilation
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -273,7 +274,7 @@ class CausalNetwork(layers.Layer):
     def end_pixel(self, pixel, cursor):
         """Takes note of a pixel `(n, c)` that is now known in all channels."""
         for layer in self._of_type(_BY_PIXEL):
-            if isinstance(layer, CausalAttention) or layer.mask == "A":
+            if layer.keeps_known_pixels:
                 layer.keep(self.scaled(pixel), cursor)
 
     def end_row(self, above, kept, row):
@@ -286,4 +287,9 @@ class CausalNetwork(layers.Layer):
         return 2 * tf.cast(images, self.compute_dtype) - 1
 
     def _of_type(self, kinds):
-        return [layer for layer in nested_layers(self) if isinstance(layer, kinds)]
+        return layers_of_type(self, kinds)
+
+
+def layers_of_type(layer, kinds):
+    """The layers of these types within one."""
+    return [inner for inner in nested_layers(layer) if isinstance(inner, kinds)]

@@ -27,10 +27,8 @@ _CERTAIN = 1e4  # the logit of what is known; the logarithm of its probability i
 class Network(diagonal_bilstm.Network):
     """The network of the large image, whose condition is the small one, `(n, values of the small image)`."""
 
-    def __init__(self, image_shape, num_levels, factor, num_filters, *sizes, **kwargs):
-        channels = image_shape[-1]
-        num_parameters = (1 if num_levels == 2 else num_levels) * channels
-        super().__init__(channels, num_parameters, num_filters, *sizes, num_beside=num_filters, **kwargs)
+    def __init__(self, image_shape, num_parameters, num_levels, factor, num_filters, *sizes, **kwargs):
+        super().__init__(image_shape[-1], num_parameters, num_filters, *sizes, num_beside=num_filters, **kwargs)
         self.image_shape, self.num_levels, self.factor = image_shape, num_levels, factor
         self.small_shape = small_shape(image_shape, factor)
         self.surroundings = layers.Conv2D(num_filters, 3, padding="same", activation="relu", dtype=self.dtype_policy)
@@ -115,7 +113,8 @@ class MultiScalePixelRNN(AutoregressiveModel):
         self.small = diagonal_bilstm.DiagonalBiLSTM(
             small_shape(self.image_shape, factor), num_levels, **sizes, dtype=self.dtype_policy
         )
-        self.network = Network(self.image_shape, num_levels, factor, *sizes.values(), dtype=self.dtype_policy)
+        numbers = (self.num_parameters, num_levels, factor, *sizes.values())
+        self.network = Network(self.image_shape, *numbers, dtype=self.dtype_policy)
         self.build()
 
     @property

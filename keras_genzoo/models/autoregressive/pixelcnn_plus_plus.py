@@ -17,11 +17,16 @@ import tensorflow_probability as tfp
 from keras_genzoo import distributions
 from keras_genzoo.checks import positive_integers
 from keras_genzoo.models.autoregressive.autoregressive_model import AutoregressiveModel
-from keras_genzoo.models.autoregressive.causal import CausalConv2D, CausalNetwork, RowsConv2D, shift_down
+from keras_genzoo.models.autoregressive.causal import (
+    CausalConv2D,
+    CausalNetwork,
+    RowsConv2D,
+    layers_of_type,
+    shift_down,
+)
 from keras_genzoo.models.autoregressive.channel_order import PixelDense, channel_groups
 from keras_genzoo.models.autoregressive.shifted import ScaleCursor
 from keras_genzoo.models.autoregressive.two_streams import Features, Scale, keeping_variance
-from keras_genzoo.networks import nested_layers
 
 
 def _held(stream, index):
@@ -32,10 +37,6 @@ def _held(stream, index):
 def _beside(index):
     """The name of what the vertical stream gives to the horizontal one at a scale."""
     return f"beside {index}"
-
-
-def _of_type(layer, kinds):
-    return [inner for inner in nested_layers(layer) if isinstance(inner, kinds)]
 
 
 class Network(CausalNetwork):
@@ -164,7 +165,7 @@ class Network(CausalNetwork):
             above[layer.name] = layer.rows_above(n, width)
         for index, scale in enumerate(self.scales):
             width = self.size_of(index)[1]
-            for layer in _of_type(scale, (CausalConv2D, RowsConv2D)):
+            for layer in layers_of_type(scale, (CausalConv2D, RowsConv2D)):
                 above[layer.name] = layer.rows_above(n, width)
             above[_beside(index)] = tf.zeros((width, len(scale.down) + len(scale.up), n, self.num_filters), row.dtype)
             if index > 0:
@@ -189,7 +190,7 @@ class Network(CausalNetwork):
         ended = super().end_row(above, kept, row)
         for index, scale in enumerate(self.scales):
             is_computed = above["row"] % 2**index == 0
-            for layer in _of_type(scale, CausalConv2D):
+            for layer in layers_of_type(scale, CausalConv2D):
                 ended[layer.name] = tf.where(is_computed, ended[layer.name], above[layer.name])
         for name in self._held_rows:
             ended[name] = kept[name].stack()
