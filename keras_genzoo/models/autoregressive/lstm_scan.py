@@ -113,7 +113,7 @@ def _backward(taps, of_hidden, x, kernel, states, gates, resets):
         of_gates = _side_by_side(of_o, of_f, of_i, of_g)
 
         seen = _seen(taps, x[t], before[..., :size], reset)
-        rows = [tf.reshape(y, (num_directions, num_places * n, y.shape[-1])) for y in (seen, of_gates)]
+        rows = [tf.reshape(y, (num_directions, -1, y.shape[-1])) for y in (seen, of_gates)]
         of_kernel += tf.matmul(*rows, transpose_a=True)
         of_bias += tf.reduce_sum(rows[1], axis=1)
 
@@ -145,7 +145,7 @@ def _seen(taps, x, h, reset):
 def _side_by_side(*parts):
     """Equally many features, concatenated; so XLA goes through each part in turn and not from one to the next."""
     num_features = len(parts) * parts[0].shape[-1]
-    return tf.reshape(tf.stack(parts, axis=-2), (*parts[0].shape[:2], tf.shape(parts[0])[2], num_features))
+    return tf.reshape(tf.stack(parts, axis=-2), (*parts[0].shape[:2], -1, num_features))
 
 
 def _shift(y, by):
@@ -159,8 +159,7 @@ def _shift(y, by):
 def _multiply(y, kernel, bias=None):
     """y `(d, p, n, f)` times a kernel `(d, f, g)`, a product of matrices for each direction: `(d, p, n, g)`."""
     num_directions, num_places, _, num_features = y.shape
-    n = tf.shape(y)[2]
-    product = tf.matmul(tf.reshape(y, (num_directions, num_places * n, num_features)), kernel)
+    product = tf.matmul(tf.reshape(y, (num_directions, -1, num_features)), kernel)
     if bias is not None:
         product += bias[:, None]
-    return tf.reshape(product, (num_directions, num_places, n, kernel.shape[-1]))
+    return tf.reshape(product, (num_directions, num_places, -1, kernel.shape[-1]))
