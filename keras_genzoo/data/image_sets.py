@@ -131,6 +131,11 @@ def num_images(name, split, source=None, skip_broken=False):
     return _find(name, source, skip_broken).num_images(split)
 
 
+def has_labels(name):
+    """bool: whether `labels=True` gives the labels of a set, see `load`."""
+    return "label" in _find(name).examples("train", False, None).element_spec
+
+
 def is_own(name):
     """Whether `load` takes this for a folder or file of the user's, not for the name of a set."""
     text = str(name)
