@@ -170,17 +170,15 @@ PAIRED = {f"{name}{of}" for name in ("l1", "psnr", "ssim") for of in ("", "_of_t
 def test_what_needs_pairs_is_measured_where_there_are_some(pairs):
     model = gz.Pix2Pix((8, 8, 3), num_filters=2)
     model.compile()
-    figures, lines = {}, []
-    for dataset, source in ((pairs, "paired"), (pairs / "pairs.npz", "paired"), (pairs, "unpaired")):
+    figures, lines = [], []
+    for dataset, source in ((pairs / "pairs.npz", "paired"), (pairs, "unpaired")):
         recipe = settings.apply(recipes.get("pix2pix_photos"), {"data.image_size": 8, "data.source": source})
         facts = {"dataset": str(dataset), "batch_size": 4, "seed": 0}
         effort = measuring.effort(model, recipe, facts)
-        figures[dataset, source] = measuring.measure(model, recipe, facts, None, effort, lines.append)
-    files, arrays, apart = figures.values()
-    assert set(files) == set(arrays) == set(apart) | PAIRED and not PAIRED & set(apart)
+        figures.append(measuring.measure(model, recipe, facts, None, effort, lines.append))
+    assert set(figures[0]) == set(figures[1]) | PAIRED and not PAIRED & set(figures[1])
     assert sum("L1, PSNR and SSIM need pairs" in line for line in lines) == 1
-    for name in PAIRED - {"l1", "psnr", "ssim"}:  # of the same pictures in another order
-        assert float(files[name]) == pytest.approx(float(arrays[name]), rel=1e-5) and files[name].num_examples == 6
+    assert all(figures[0][name].num_examples == 6 for name in PAIRED)
 
 
 @pytest.mark.slow
