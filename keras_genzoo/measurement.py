@@ -112,7 +112,7 @@ _BETTER = {
     "higher": (
         *("log_likelihood", "log_likelihood_bound", "log_likelihood_ais", "log_likelihood_reverse_ais"),
         *("precision", "recall", "density", "coverage", "accuracy", "classification_accuracy", "classifier_agreement"),
-        *("psnr", "ssim"),
+        "ssim",
     ),
     "lower": (
         *("negative_elbo", "bits_per_dim", "l1", "cycle_l1", "cycle_l1_in_8_bits"),

@@ -138,7 +138,7 @@ def measure(model, recipe, settings, features, effort, report=print):
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
     test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
     report(f"Evaluating {num_images:,} test images{_with_draws(effort.num_importance_samples)} ...")
-    if "translate" in model.verbs:
+    if "translate" in model.verbs and isinstance(model.sample_domain, domains.Images):
         figures = _translation_figures(model, recipe, settings, effort, test_set, report)
     else:
         figures = model.measurements(test_set, effort.num_importance_samples)
@@ -171,7 +171,7 @@ def _translation_figures(model, recipe, settings, effort, test_set, report):
         return model.measurements(test_set, has_pairs=False)
     figures = model.measurements(test_set)
     report("Looking up the nearest training sources, for comparison ...")
-    training = run_data.load_split(recipe, settings, "train", shuffle=False)
+    training = run_data.load_training_pairs(recipe, settings)
     return figures | translation_distances.nearest_neighbor(test_set, training, effort.num_samples)
 
 

@@ -1,5 +1,7 @@
 """What training and measuring share: the data of a run, split by split, and the model compiled as its recipe says."""
 
+import dataclasses
+
 import numpy as np
 
 from keras_genzoo import data
@@ -29,6 +31,12 @@ def load_split(recipe, settings, split, **options):
 def has_pairs(recipe):
     """bool: whether the i-th target of a translation task belongs to the i-th source."""
     return recipe.data_options.get("source") != "unpaired"
+
+
+def load_training_pairs(recipe, settings):
+    """The training split in order, each target beside its source; also where training itself mixes them up."""
+    options = {name: value for name, value in recipe.data_options.items() if name != "unpaired"}
+    return load_split(dataclasses.replace(recipe, data_options=options), settings, "train", shuffle=False)
 
 
 def labels_of_sources(recipe, settings, split):

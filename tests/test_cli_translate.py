@@ -190,6 +190,10 @@ def test_runs_on_a_users_own_pairs_and_on_sets_of_no_pairs(pairs, tmp_path):
     for run in (tmp_path / "paired", tmp_path / "unpaired"):
         figures.append(set(json.loads((run / "preset" / "metadata.json").read_text())["figures"]))
         heights.append(tf.io.decode_png((run / "samples.png").read_bytes()).shape[0])
+    captions = [(tmp_path / run / "preset" / "README.md").read_text() for run in ("paired", "unpaired")]
+    assert (
+        "and of the targets." in captions[0] and "Rows of sources and of what the model makes of them." in captions[1]
+    )
     assert figures[0] - figures[1] == PAIRED and "gradient_ratio" in figures[1]
     assert 2 * heights[0] == pytest.approx(3 * heights[1], abs=3)  # without the row of targets
 

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
-from keras_genzoo import serving, translation_distances
+from keras_genzoo import recipes, run_data, serving, translation_distances
+from keras_genzoo.recipes import settings
 from keras_genzoo.translation_model import TranslationModel
 
 RNG = np.random.default_rng(0)
@@ -163,3 +164,16 @@ def test_a_classifier_reads_the_labels_of_the_sources():
         perfect, test, "pixels", 100, classifier="classifier_digits", labels_of_sources=labels[::-1].copy()
     )
     assert float(shuffled["classifier_agreement"]) < 0.4
+
+
+def test_what_a_run_gives_for_measuring():
+    recipe, facts = recipes.get("pix2pix_digits"), {"dataset": "digits", "batch_size": 50, "seed": 3}
+    labelled = gz.data.load("digits", "test", labels=True, shuffle=False)
+    wanted = np.concatenate([labels for _, labels in labelled])
+    np.testing.assert_array_equal(run_data.labels_of_sources(recipe, facts, "test"), wanted)
+    targets, sources = (np.concatenate(part) for part in zip(*run_data.load_training_pairs(recipe, facts), strict=True))
+    np.testing.assert_array_equal(targets, np.concatenate(list(gz.data.load("digits", shuffle=False))))
+    np.testing.assert_array_equal(sources, gz.data.derive(targets, "edges"))
+    own = settings.apply(recipes.get("pix2pix_photos"), {})
+    assert run_data.labels_of_sources(own, {"dataset": "nowhere/"}, "test") is None and run_data.has_pairs(own)
+    assert not run_data.has_pairs(settings.apply(own, {"data.source": "unpaired"}))
