@@ -297,27 +297,3 @@ def test_the_best_weights_are_restored_and_saved(name, tmp_path):
     assert_close(copy.get_weights(), chosen.best)
     steps = [int(getattr(copy, optimizer).iterations) for optimizer in OPTIMIZERS[name]]
     assert steps == [chosen.steps] * len(steps) == [4] * len(steps)
-
-
-def test_grids_of_a_translator(tmp_path):
-    """Rows of sources, translations and targets; no targets where none belongs to a source."""
-    model = gz.Pix2Pix((8, 8, 1), num_filters=2)
-    model.compile(run_eagerly=True)
-    targets, sources = np.random.default_rng(0).uniform(size=(2, 5, 8, 8, 1)).astype("float32")
-    drawn = model.translate(sources, seed=3)
-    paired, unpaired = (
-        gz.callbacks.translation_grid(model, (targets, sources), seed=3, has_pairs=has_pairs)
-        for has_pairs in (True, False)
-    )
-    np.testing.assert_array_equal(paired, np.stack([sources, drawn, targets]))
-    np.testing.assert_array_equal(unpaired, np.stack([sources, drawn]))
-    np.testing.assert_array_equal(gz.callbacks.sample_grid(model, seed=3, labels=sources), unpaired)
-    grids = [
-        gz.callbacks.TranslationGrid(tmp_path, (targets, sources), has_pairs=False),
-        gz.callbacks.SampleGrid(tmp_path, labels=sources),
-    ]
-    model.fit(targets, sources, verbose=0, callbacks=grids)
-    one, other = (tmp_path / f"{kind}_0001.png" for kind in ("translations", "samples"))
-    assert one.read_bytes() == other.read_bytes()  # both from seed 0
-    with pytest.raises(ValueError, match=r"`labels` are missing: Pix2Pix translates sources, images \(n, 8, 8, 1\)"):
-        model.fit(targets, sources, verbose=0, callbacks=[gz.callbacks.SampleGrid(tmp_path)])
