@@ -40,7 +40,8 @@ class SampleGrid(_Pictures):
         seed: int32.
         log_dir: folder for TensorBoard, which then shows the same pictures; None for none.
         labels: what each sample is conditioned on, as for `model.sample`; there are then as many samples. Needed for
-            a model with `condition_dim`; by default one with classes draws one class a column.
+            a model with `condition_dim`, and for one that translates: its sources, each drawn above its translation.
+            By default a model with classes draws one class a column.
 
     Raises:
         ValueError: when training begins, for labels that the model does not take, or needs.
@@ -90,22 +91,24 @@ class TimedCSVLogger(keras.callbacks.CSVLogger):
 
 
 class TranslationGrid(_Pictures):
-    """Draws sources, below each what the model makes of it, and below that the target, after each epoch.
+    """Draws sources, below each what the model makes of it, and below that its target, after each epoch.
 
     Args:
         directory: folder for `translations_0001.png` and so on; made where needed.
         data: a batch as `fit` takes them, `(targets, sources)`.
         seed: int32, of the noise, which is always the same.
         log_dir: folder for TensorBoard, which then shows the same pictures; None for none.
+        has_pairs: bool, whether the i-th target belongs to the i-th source; without, targets are not drawn.
     """
 
-    def __init__(self, directory, data, seed=0, log_dir=None):
+    def __init__(self, directory, data, seed=0, log_dir=None, has_pairs=True):
         super().__init__(directory, "translations", log_dir)
         self.data = data
         self.seed = seed
+        self.has_pairs = has_pairs
 
     def picture(self):
-        return translation_grid(self.model, self.data, self.seed)
+        return translation_grid(self.model, self.data, self.seed, has_pairs=self.has_pairs)
 
 
 def sample_grid(model, num_samples=64, seed=None, labels=None):
@@ -119,6 +122,8 @@ def sample_grid(model, num_samples=64, seed=None, labels=None):
     """
     columns = model.num_classes if labels is None else None
     labels = grid_labels(model, num_samples, labels)
+    if "translate" in model.verbs:
+        return translated_rows(model, labels, seed)
     samples = model.sample(num_samples if labels is None else len(labels), labels, seed)
     shown = model.sample_domain.picture(samples)
     return tf.reshape(shown, (-1, columns, *shown.shape[1:])) if columns else shown
@@ -126,6 +131,12 @@ def sample_grid(model, num_samples=64, seed=None, labels=None):
 
 def grid_labels(model, num_samples, labels=None):
     """What the samples of a grid are conditioned on, None for a model without; ValueError where it must be given."""
+    if labels is None and "translate" in model.verbs:
+        shape = ", ".join(map(str, model.source_shape))
+        raise ValueError(
+            f"`labels` are missing: {type(model).__name__} translates sources, images (n, {shape}). Pass them as "
+            "labels=, or use TranslationGrid, which draws targets, too."
+        )
     if labels is None and model.is_conditional and not model.num_classes:
         (condition_dim,) = model.condition_domain.shape
         raise ValueError(
@@ -164,15 +175,26 @@ def reconstruction_grid(model, data, num_columns=16):
     return rows_of([images, model.reconstruct(images, labels)], num_columns)
 
 
-def translation_grid(model, data, seed=None, num_columns=16):
-    """Rows of sources, of what the model makes of them, and of the targets: `(rows, columns, h, w, c)`."""
+def translation_grid(model, data, seed=None, num_columns=16, has_pairs=True, back=False):
+    """Rows of sources, of what the model makes of them, and of the targets: `(rows, columns, h, w, c)`.
+
+    Args:
+        model: a `TranslationModel`.
+        data: a batch as `fit` takes them, `(targets, sources)`.
+        seed: int32 or None.
+        num_columns: int, at most so many.
+        has_pairs: bool, whether the i-th target belongs to the i-th source; without, targets are not drawn.
+        back: bool, whether targets and sources change places, of a model that can `translate_back`.
+    """
     targets, sources = model.unpack(data)
-    return translated_rows(model, sources, seed, num_columns, targets)
+    given, wanted = (targets, sources) if back else (sources, targets)
+    return translated_rows(model, given, seed, num_columns, wanted if has_pairs else None, back)
 
 
-def translated_rows(model, sources, seed=None, num_columns=16, targets=None):
+def translated_rows(model, sources, seed=None, num_columns=16, targets=None, back=False):
     """Rows of sources and of what the model makes of them, and of the targets where there are some."""
-    kinds = [sources, model.translate(sources, seed), *([] if targets is None else [targets])]
+    translate = model.translate_back if back else model.translate
+    kinds = [sources, translate(sources, seed=seed), *([] if targets is None else [targets])]
     height, width = (max(kind.shape[axis] for kind in kinds) for axis in (1, 2))
     channels = max(kind.shape[3] for kind in kinds)
 

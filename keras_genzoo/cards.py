@@ -72,7 +72,11 @@ def card(name, facts):
     if "accuracy" not in facts["figures"]:
         caption = "\n\nOne class a column." if facts["num_classes"] else ""
         if facts.get("verbs", ["sample"])[0] == "translate":
-            caption = "\n\nRows of sources, of what the model makes of them, and of the targets."
+            is_unpaired = recipes.of_run(facts).data_options.get("source") == "unpaired"
+            rows = " and of what the model makes of them"
+            if not is_unpaired:
+                rows = ", of what the model makes of them, and of the targets"
+            caption = f"\n\nRows of sources{rows}."
         sections.append(f"![Samples of {name}](samples.png){caption}")
     sections += [
         f"```python\n{_usage(name, facts)}\n```",

@@ -112,8 +112,12 @@ _BETTER = {
     "higher": (
         *("log_likelihood", "log_likelihood_bound", "log_likelihood_ais", "log_likelihood_reverse_ais"),
         *("precision", "recall", "density", "coverage", "accuracy", "classification_accuracy", "classifier_agreement"),
+        "ssim",
     ),
-    "lower": ("negative_elbo", "bits_per_dim", "l1", "frechet_distance", "kernel_distance", "class_imbalance"),
+    "lower": (
+        *("negative_elbo", "bits_per_dim", "l1", "cycle_l1", "cycle_l1_in_8_bits"),
+        *("frechet_distance", "kernel_distance", "class_imbalance"),
+    ),
 }
 
 

@@ -7,7 +7,16 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_genzoo import data, domains, evaluation, likelihood, measurement, presets, run_data
+from keras_genzoo import (
+    data,
+    domains,
+    evaluation,
+    likelihood,
+    measurement,
+    presets,
+    run_data,
+    translation_distances,
+)
 from keras_genzoo.evaluation import model_measurements
 from keras_genzoo.recipes import Recipe
 
@@ -129,7 +138,10 @@ def measure(model, recipe, settings, features, effort, report=print):
         features = evaluation.feature_space(features)  # a wrong name must not wait for the other figures
     test_set = run_data.load_split(recipe, settings, "test")  # anew for each use: a second pass has other draws of bits
     report(f"Evaluating {num_images:,} test images{_with_draws(effort.num_importance_samples)} ...")
-    figures = model.measurements(test_set, effort.num_importance_samples)
+    if "translate" in model.verbs and isinstance(model.sample_domain, domains.Images):
+        figures = _translation_figures(model, recipe, settings, effort, test_set, report)
+    else:
+        figures = model.measurements(test_set, effort.num_importance_samples)
     figures |= _likelihoods_by_split(model, recipe, settings, effort.num_importance_samples, report)
     if compares:
         # A VAE trained on bits draws their means, grey levels; an autoregressive model draws bits.
@@ -143,12 +155,24 @@ def measure(model, recipe, settings, features, effort, report=print):
         training = run_data.load_split(recipe, settings, "train", **levels)
         n = effort.num_samples
         report(f"Drawing {n:,} samples and comparing them with test images ...")
-        sampled = evaluation.sample_measurements(model, real, features, n, judge)
+        labels = run_data.labels_of_sources(recipe, settings, "test") if judge else None
+        sampled = evaluation.sample_measurements(model, real, features, n, judge, labels_of_sources=labels)
         report("Comparing training images with them, for reference ...")
         sampled |= evaluation.reference_measurements(real, training, features, n)
         for name, figure in sampled.items():
             figures[name] = dataclasses.replace(figure, method=figure.method + note)
     return figures
+
+
+def _translation_figures(model, recipe, settings, effort, test_set, report):
+    """Those of translations of all test images, and of a look-up among the training images for the first of them."""
+    if not run_data.has_pairs(recipe):
+        report("L1, PSNR and SSIM need pairs; in an unpaired set no target belongs to a source, so they are left out.")
+        return model.measurements(test_set, has_pairs=False)
+    figures = model.measurements(test_set)
+    report("Looking up the nearest training sources, for comparison ...")
+    training = run_data.load_training_pairs(recipe, settings)
+    return figures | translation_distances.nearest_neighbor(test_set, training, effort.num_samples)
 
 
 def compare_folders(generated, real, features, image_size=None):

@@ -122,5 +122,6 @@ def _hardware():
 def _drawn(model, recipe, settings):
     """What a finished model draws: samples, or translations of the first test examples."""
     if "translate" in model.verbs:
-        return callbacks.translation_grid(model, run_data.first_examples(recipe, settings, "test"), seed=0)
+        batch = run_data.first_examples(recipe, settings, "test")
+        return callbacks.translation_grid(model, batch, seed=0, has_pairs=run_data.has_pairs(recipe))
     return callbacks.sample_grid(model, seed=0)

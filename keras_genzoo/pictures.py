@@ -82,6 +82,20 @@ def save_grid(images, path, num_columns=None):
     files.write(path, tf.io.encode_png(grid(images, num_columns)).numpy())
 
 
+def save(image, path):
+    """Writes one image as a PNG file, a pixel for each of its own, atomically, making its folder where needed.
+
+    Args:
+        image: `(h, w, c)`, c is 1 or 3; float in [0, 1] or uint8.
+        path: where to write, a name that ends in `.png`.
+    """
+    _check_suffix(path, ".png")
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        image = np.round(255 * np.clip(image, 0, 1)).astype("uint8")
+    files.write(path, tf.io.encode_png(image).numpy())
+
+
 def save_film(pictures, path, seconds=6.0):
     """Writes pictures, one after another, as an animated GIF or WebP that runs for ever, atomically.
 

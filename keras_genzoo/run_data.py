@@ -1,5 +1,9 @@
 """What training and measuring share: the data of a run, split by split, and the model compiled as its recipe says."""
 
+import dataclasses
+
+import numpy as np
+
 from keras_genzoo import data
 
 
@@ -22,6 +26,29 @@ def load_split(recipe, settings, split, **options):
         seed=settings["seed"],
         **{"shuffle": split == "train", **recipe.data_options, "augment": None, **options},
     )
+
+
+def has_pairs(recipe):
+    """bool: whether the i-th target of a translation task belongs to the i-th source."""
+    return recipe.data_options.get("source") != "unpaired"
+
+
+def load_training_pairs(recipe, settings):
+    """The training split in order, each target beside its source; also where training itself mixes them up."""
+    options = {name: value for name, value in recipe.data_options.items() if name != "unpaired"}
+    return load_split(dataclasses.replace(recipe, data_options=options), settings, "train", shuffle=False)
+
+
+def labels_of_sources(recipe, settings, split):
+    """The labels `(n,)` of the images that a split's sources are made of; None where there are none.
+
+    They are in order, and so are those of `load_split`, but for `"train"`.
+    """
+    is_made = recipe.data_options.get("source") in data.tasks.TASKS
+    if not (is_made and data.has_labels(settings["dataset"])):
+        return None
+    labelled = load_split(recipe, settings, split, source=None, labels=True, shuffle=False)
+    return np.concatenate([labels for _, labels in labelled])
 
 
 def num_images(recipe, settings, split):

@@ -164,7 +164,7 @@ def _pictures(model, recipe, settings, output):
         return [callbacks.SampleGrid(folder, log_dir=log_dir)]
     if "translate" in model.verbs:
         examples = run_data.first_examples(recipe, settings, "validation")
-        return [callbacks.TranslationGrid(folder, examples, log_dir=log_dir)]
+        return [callbacks.TranslationGrid(folder, examples, log_dir=log_dir, has_pairs=run_data.has_pairs(recipe))]
     return []
 
 

@@ -1,13 +1,9 @@
 """Models of p(target | source) where both are images."""
 
-import math
-
-import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import checks, domains, serving
+from keras_genzoo import checks, domains, serving, translation_distances
 from keras_genzoo.generative_model import GenerativeModel
-from keras_genzoo.measurement import Measurement
 
 _SEED = 0  # of the translations that are measured
 
@@ -78,32 +74,27 @@ class TranslationModel(GenerativeModel):
         """Those of what `predict` takes: sources."""
         return (self.condition_domain,)
 
-    def measurements(self, dataset, num_importance_samples=None):
+    def measurements(self, dataset, num_importance_samples=None, has_pairs=True):
         """Beside the objectives, how far translations are from their targets: see `ZooModel.measurements`.
 
-        - `l1`: mean distance of values, and `l1_of_the_source`, that of the sources themselves, where shapes agree;
+        Where targets belong to sources, of translations and, for comparison, of the sources themselves where shapes
+        agree (`l1_of_the_source` and so on):
+
+        - `l1`: mean distance of values;
         - `psnr`: peak signal-to-noise ratio, dB, the mean over images;
+        - `ssim`: structural similarity, see `translation_distances.of_pairs`.
+
+        And always:
+
         - `gradient_ratio`: the mean difference of neighbouring pixels, as a share of that of the targets; 1 is as sharp
-          as they are, and a regression to the mean lies below.
+          as they are, and a regression to the mean lies below;
+        - `cycle_l1` and `cycle_l1_in_8_bits`, of a model that can `translate_back`: how far sources are from what comes
+          back of their translations, as these are and as a picture file would hold them.
+
+        Args:
+            has_pairs: bool, whether the i-th target belongs to the i-th source.
         """
-        rows = []
-        for i, batch in enumerate(dataset):
-            targets, sources = (part.numpy() for part in self.unpack(batch))
-            rows.append(_distances(targets, self.translate(sources, seed=_SEED + i).numpy(), sources))
-        rows = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-        n = len(rows["l1"])
-        ratio = rows["gradient"].sum() / rows["gradient_of_targets"].sum()
-        measured = {"gradient_ratio": Measurement("gradient_ratio", ratio, "", n, "neighbouring pixels; 1 as targets")}
-        methods = {
-            "l1": "mean |target - translation| in [0, 1]",
-            "psnr": "of each image against its target, dB",
-            "l1_of_the_source": "mean |target - source|, for comparison",
-        }
-        for name in [name for name in methods if name in rows]:
-            error = rows[name].std(ddof=1) / math.sqrt(n) if n > 1 else None
-            measured[name] = Measurement(name, rows[name].mean(), "", n, methods[name], standard_error=error)
-        order = ("l1", "l1_of_the_source", "psnr", "gradient_ratio")
-        return {name: measured[name] for name in order if name in measured} | super().measurements(dataset)
+        return translation_distances.measure(self, dataset, _SEED, has_pairs) | super().measurements(dataset)
 
     def signatures(self):
         def translate(sources, seed):
@@ -112,23 +103,3 @@ class TranslationModel(GenerativeModel):
 
         inputs = {**self.condition_input(), "seed": domains.seed()}
         return {"translate": serving.Signature(translate, inputs, self.sample_output())}
-
-
-def _distances(targets, translated, sources):
-    """What is measured of each image: dict of float64 `(n,)`."""
-    axes = (1, 2, 3)
-    squares = np.mean((targets - translated) ** 2, axis=axes, dtype="float64")
-    found = {
-        "l1": np.mean(abs(targets - translated), axis=axes, dtype="float64"),
-        "psnr": -10 * np.log10(np.maximum(squares, 1e-10)),
-        "gradient": _gradient(translated),
-        "gradient_of_targets": _gradient(targets),
-    }
-    if sources.shape == targets.shape:
-        found["l1_of_the_source"] = np.mean(abs(targets - sources), axis=axes, dtype="float64")
-    return found
-
-
-def _gradient(images):
-    """Mean absolute difference of neighbours, down and to the right: float64 `(n,)`."""
-    return sum(np.mean(abs(np.diff(images, axis=axis)), axis=(1, 2, 3), dtype="float64") for axis in (1, 2))

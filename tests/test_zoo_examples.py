@@ -43,6 +43,14 @@ TOY = {
         "num_equations": 10,
         "cgan_epochs": 1,
     },
+    "pix2pix": {
+        "dataset": "digits",
+        "source": "edges",
+        "judge": "classifier_digits",
+        "epochs": 2,
+        "batch_size": 64,
+        "num_filters": 4,
+    },
     "pixelcnn": {
         "dataset": "digits",
         "binarize": "threshold",

@@ -19,6 +19,7 @@ from keras_genzoo.command_line import (
     verbose_option,
     write_picture,
 )
+from keras_genzoo.commands import translations
 
 _STEPS_OF_FILM = 30
 
@@ -50,19 +51,31 @@ def sample(preset_or_run, num_samples, label, seed, output):
 
 @click.command(short_help="Translate PICTURES by PRESET_OR_RUN, or images of its data.")
 @preset_or_run_argument
-@click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("pictures", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--back", is_flag=True, help="Make sources of targets, by a model that goes both ways.")
 @num_samples_option
 @seed_option
-@picture_option("translations.png")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The picture, a .png, or of a folder the new folder.  [default: translations.png, translations]",
+)
 @verbose_option
-def translate(preset_or_run, pictures, num_samples, seed, output):
-    """Translate PICTURES, PNG or JPEG files, by PRESET_OR_RUN: rows of them, and below each what the model makes of it.
+def translate(preset_or_run, pictures, back, num_samples, seed, output):
+    """Translate PICTURES by PRESET_OR_RUN: PNG, JPEG or WebP files, or a folder of them.
 
-    Without PICTURES the first images of the test split of its data, with the true targets below.
+    Of one picture this writes the translation alone, of the size that the model draws; of several, rows of them, and
+    below each its translation; of a folder, a folder of translations of the same names. Without PICTURES the first
+    images of the test split of its data, with the true targets below where they have some.
     """
     with plain_errors():
-        check_picture(output)
-        folder = find(preset_or_run, "translate")
+        is_folder = any(picture.is_dir() for picture in pictures)
+        output = output or Path("translations" if is_folder else "translations.png")
+        if is_folder:
+            names = translations.names(pictures, output)
+        else:
+            check_picture(output)
+        folder = find(preset_or_run, "translate_back" if back else "translate")
         facts = presets.read_metadata(folder)
         if not pictures and "recipe" not in facts:
             raise ValueError(
@@ -70,16 +83,21 @@ def translate(preset_or_run, pictures, num_samples, seed, output):
                 f"pictures: {shlex.join(['genzoo', 'translate', preset_or_run, 'picture.png'])}"
             )
         from keras_genzoo import callbacks, run_data
-        from keras_genzoo import pictures as picture_files
         from keras_genzoo.generative_model import GenerativeModel
 
         model = GenerativeModel.from_preset(folder)
-        if pictures:
-            sources = picture_files.read(pictures, model.source_shape)
-            write_picture(callbacks.translated_rows(model, sources, seed), output)
+        if is_folder:
+            translations.write_folder(model, names, output, seed, back)
+        elif len(pictures) == 1:
+            translations.write_one(model, pictures[0], output, seed, back)
+        elif pictures:
+            sources = translations.read(model, pictures, back)
+            write_picture(callbacks.translated_rows(model, sources, seed, back=back), output)
         else:
-            batch = run_data.first_examples(recipes.of_run(facts), facts, "test", num_samples)
-            write_picture(callbacks.translation_grid(model, batch, seed), output)
+            recipe = recipes.of_run(facts)
+            batch = run_data.first_examples(recipe, facts, "test", num_samples)
+            has_pairs = run_data.has_pairs(recipe)
+            write_picture(callbacks.translation_grid(model, batch, seed, has_pairs=has_pairs, back=back), output)
 
 
 @click.command(short_help="Draw a path between samples of PRESET_OR_RUN.")

@@ -9,7 +9,11 @@ from keras_genzoo import recipes, run_folder
 from keras_genzoo.command_line import complete_presets, complete_recipes, goes_on, plain_errors, verbose_option
 from keras_genzoo.recipes import settings
 
-_FLIPS = ("flip", "crop")  # of all that is trained on; the others are for players, see `adversarial.augmentation`
+_FLIPS = (
+    "flip",
+    "crop",
+    "jitter",
+)  # of all that is trained on; the others are for players, see `adversarial.augmentation`
 _DIFFERENTIABLE = ("color", "translation", "cutout")
 _LOGS = ("tensorboard", "wandb")
 _RESUME = "Go on with the run in the output folder, as if it had never stopped."
@@ -28,7 +32,7 @@ _RESUME = "Go on with the run in the output folder, as if it had never stopped."
     "--augment",
     multiple=True,
     type=click.Choice([*_FLIPS, *_DIFFERENTIABLE]),
-    help="Vary the images trained on: flip and crop for any model, the others for GANs; may be repeated.",
+    help="Vary the images trained on: flip, crop and jitter for any model, the others for GANs; may be repeated.",
 )
 @click.option(
     "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Any setting that `genzoo show RECIPE` prints."

@@ -2,7 +2,7 @@
 
 from keras_genzoo.data.augmentation import augment
 from keras_genzoo.data.dihedral_views import dihedral, dihedral_view
-from keras_genzoo.data.image_sets import is_own, load, num_images, splits
+from keras_genzoo.data.image_sets import has_labels, is_own, load, num_images, splits
 from keras_genzoo.data.pairing import pairs, unpaired
 from keras_genzoo.data.tasks import derive
 
@@ -11,6 +11,7 @@ __all__ = [
     "derive",
     "dihedral",
     "dihedral_view",
+    "has_labels",
     "is_own",
     "load",
     "num_images",

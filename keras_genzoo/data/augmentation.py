@@ -22,6 +22,8 @@ def augment(dataset, policies, seed=None):
     - `"crop"`: each image is padded by 1/8 of each side and cropped to its size again at a random place. The padding is
       the image's own reflection, and no image is enlarged, so that every value stays one that the image has:
       interpolation blurs, and a model of grey levels or bits would learn the interpolated ones.
+    - `"jitter"`: each image is enlarged by 286/256 (bilinear) and cropped to its size again at a random place, as
+      pix2pix trains (Isola et al. 2017, https://arxiv.org/abs/1611.07004, section 6.2), there with `"flip"`.
 
     All images of one example, such as the target and the source of a translation, are transformed alike. What is not of
     shape `(n, h, w, c)`, such as labels, stays as it is, in its place.
@@ -29,7 +31,7 @@ def augment(dataset, policies, seed=None):
     Args:
         dataset: `tf.data.Dataset` of batches: images `(n, h, w, c)` of any dtype, `(images, labels)`,
             `(images, sources)`, or a dict of such.
-        policies: `"flip"`, `"crop"`, or both: `("flip", "crop")` or `"flip,crop"`.
+        policies: `"flip"`, `"crop"`, `"jitter"`, or several: `("flip", "crop")` or `"flip,crop"`.
         seed: int for transformations that repeat from run to run.
 
     Returns:
@@ -60,7 +62,7 @@ def augment(dataset, policies, seed=None):
 
 def check_policies(name, policies):
     """The argument as a tuple of policies; ValueError for unknown ones."""
-    return checks.distinct_names(name, policies, ("flip", "crop"))
+    return checks.distinct_names(name, policies, tuple(_POLICIES))
 
 
 def augmented(dataset, policies, seed):

@@ -55,8 +55,8 @@ def load(
             boxes and noise are drawn afresh each epoch. `"paired"`: the pictures of a folder's `targets/`, each with
             that of the same name in `sources/` (of a .npz file arrays `source_train` and so on); `"unpaired"`: the same
             two subfolders, shuffled apart, see `unpaired`.
-        augment: `"flip"`, `"crop"` or both, see `data.augment`: what happens to images at random, afresh each epoch,
-            before bits are drawn and sources are made of them.
+        augment: `"flip"`, `"crop"`, `"jitter"` or several, see `data.augment`: what happens to images at random, afresh
+            each epoch, to both of a pair alike, before bits are drawn and sources are made of them.
         channels: 1 for grey images, 3 for colours; None to leave as is. Pictures of a folder are all made colours where
             one is; what is transparent lies on white.
         skip_broken: bool, leave out files of a folder that cannot be read, with a warning that names them.
@@ -129,6 +129,11 @@ def splits(name, validation_percent=10):
 def num_images(name, split, source=None, skip_broken=False):
     """int: images of a split, see `load`; ValueError for an unknown one."""
     return _find(name, source, skip_broken).num_images(split)
+
+
+def has_labels(name):
+    """bool: whether `labels=True` gives the labels of a set, see `load`."""
+    return "label" in _find(name).examples("train", False, None).element_spec
 
 
 def is_own(name):

@@ -10,6 +10,7 @@ from keras_genzoo.evaluation.model_measurements import reference_measurements, s
 from keras_genzoo.evaluation.neighborhoods import PrecisionRecall, precision_recall
 from keras_genzoo.likelihood import log_likelihood
 from keras_genzoo.measurement import Measurement
+from keras_genzoo.translation_distances import nearest_neighbor
 
 __all__ = [
     "Classifier",
@@ -28,6 +29,7 @@ __all__ = [
     "kernel_distance",
     "log_likelihood",
     "mixture_log_prob",
+    "nearest_neighbor",
     "precision_recall",
     "reference_measurements",
     "sample_measurements",

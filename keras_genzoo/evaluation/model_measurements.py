@@ -17,7 +17,7 @@ _KERNEL_BLOCKS, _LARGEST_KERNEL_BLOCK = 10, 1000
 _IMAGES_AT_ONCE = 500
 
 
-def sample_measurements(model, real, features, num_samples=None, classifier=None, seed=0):
+def sample_measurements(model, real, features, num_samples=None, classifier=None, seed=0, labels_of_sources=None):
     """Samples of a model against real images: Frechet and kernel distance, precision, recall, density, coverage.
 
     Args:
@@ -29,6 +29,8 @@ def sample_measurements(model, real, features, num_samples=None, classifier=None
         classifier: see `ClassifierAgreement`; with one is measured, too, how often it reads the samples of a
             conditional model as their labels, and for another model how the classes of its samples are balanced.
         seed: int32, of the samples.
+        labels_of_sources: ints `(m,)`, the classes of what the m real images are to be translated from, which
+            `classifier` should read in the translations; None where they have none.
 
     Returns:
         dict, name to `Measurement`.
@@ -47,10 +49,21 @@ def sample_measurements(model, real, features, num_samples=None, classifier=None
         figures["classifier_agreement"] = classifier_agreement(samples, labels, classifier)
     elif classifier is not None:
         figures["class_imbalance"] = class_imbalance(real, samples, classifier)
-    return {
+    if classifier is not None and labels_of_sources is not None:
+        expected = labels_of_sources[np.arange(n) % len(vectors)]
+        figures["classifier_agreement"] = classifier_agreement(samples, expected, classifier)
+    figures = {
         name: dataclasses.replace(figure, method=f"{figure.method}, samples of seed {seed}")
         for name, figure in figures.items()
     }
+    if classifier is not None and labels_of_sources is not None and vectors.shape[1:] == samples.shape[1:]:
+        copied = classifier_agreement(vectors, labels_of_sources[: len(vectors)], classifier)
+        figures["classifier_agreement_of_the_source"] = dataclasses.replace(
+            copied,
+            name="classifier_agreement_of_the_source",
+            method=f"{copied.method}, sources instead of translations",
+        )
+    return figures
 
 
 def reference_measurements(real, training, features, num_images=None):

@@ -39,4 +39,20 @@ RECIPES = {
         batch_size=16,
         limits="It has no likelihood. Of a few hundred photographs it learns colours and rough shapes.",
     ),
+    "pix2pix_photos": Recipe(
+        description=(
+            "pix2pix (Isola et al. 2017, https://arxiv.org/abs/1611.07004) of pictures in pairs: photos/targets/ and "
+            "photos/sources/, each target with the source of the same name."
+        ),
+        model="Pix2Pix",
+        arguments={"num_filters": 32},
+        dataset="photos/",
+        data_options={"image_size": 64, "channels": 3, "source": "paired", "augment": ["flip", "jitter"]},
+        optimizers={
+            f"{player}_optimizer": Optimizer(learning_rate=2e-4, arguments={"beta_1": 0.5})
+            for player in ("generator", "discriminator")
+        },
+        epochs=200,
+        batch_size=4,
+    ),
 }

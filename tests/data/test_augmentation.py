@@ -49,6 +49,20 @@ def test_flipped_images_are_turned_or_not_each_by_itself():
     assert all(0 < part.sum() < 64 for part in np.split(turned, 4))  # within each batch
 
 
+def test_jitter_shows_a_part_of_256_by_286_at_any_place_of_both_of_a_pair():
+    """Of ramps from 0 to 1 the slope says how large the part is, and where it begins says where it lies."""
+    rows, columns = np.meshgrid(np.linspace(0, 1, 16), np.linspace(0, 1, 24), indexing="ij")
+    ramps = np.broadcast_to(np.stack([rows, columns], axis=-1).astype("float32"), (256, 16, 24, 2))
+    both = epoch(data.augment(as_set(ramps, ramps[..., ::-1]), "jitter", seed=0))
+    np.testing.assert_allclose(both[0], both[1][..., ::-1], atol=1e-6)
+    images, extent = both[0], 256 / 286
+    np.testing.assert_allclose(images[:, -1, 0, 0] - images[:, 0, 0, 0], extent, atol=1e-5)
+    np.testing.assert_allclose(images[:, 0, -1, 1] - images[:, 0, 0, 1], extent, atol=1e-5)
+    for axis in (0, 1):
+        assert scipy.stats.kstest(images[:, 0, 0, axis] / (1 - extent), "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(images[:, 0, 0].T)[0, 1]) < 0.2
+
+
 def test_crops_lie_at_every_place_alike():
     (images,) = epoch(data.augment(as_set(IMAGES), ["crop"], seed=0))
     assert images.dtype == np.uint8 and images.shape == IMAGES.shape
@@ -173,12 +187,16 @@ def test_load_pairs_and_augment_draw_other_numbers_from_one_seed():
 # ---- what is refused ----
 
 
-@pytest.mark.parametrize("policies", ["mirror", "", (), None, 3, ("flip", "flip"), "jitter"])
+@pytest.mark.parametrize("policies", ["mirror", "", (), None, 3, ("flip", "flip"), "zoom"])
 def test_unknown_policies_are_refused(policies):
-    with pytest.raises(ValueError, match=r"`policies` must be one or more of 'flip', 'crop', each at most once"):
+    with pytest.raises(
+        ValueError, match=r"`policies` must be one or more of 'flip', 'crop', 'jitter', each at most once"
+    ):
         data.augment(as_set(IMAGES), policies)
     if policies is not None:
-        with pytest.raises(ValueError, match=r"`augment` must be one or more of 'flip', 'crop', each at most once"):
+        with pytest.raises(
+            ValueError, match=r"`augment` must be one or more of 'flip', 'crop', 'jitter', each at most once"
+        ):
             data.load("digits", augment=policies)
 
 
