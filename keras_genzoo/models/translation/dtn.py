@@ -231,15 +231,18 @@ def _network_of(features):
 def _feature_dim(features, source_shape, image_shape):
     """Numbers that `features` give of an image, of sources and of targets alike."""
     dims = []
+    taken = getattr(features, "input_shape", None)  # a subclassed model does not say
     for name, shape in (("source_shape", source_shape), ("image_shape", image_shape)):
+        refusal = (
+            f"`features` cannot be called on images of `{name}` {shape}; they take {taken or 'others'}. Sources and "
+            "targets must both fit them: resize a set (tf.image.resize) or change its channels, or give other features."
+        )
+        if taken and not all(side in (None, given) for side, given in zip(taken, (None, *shape), strict=False)):
+            raise ValueError(refusal)  # Keras calls a network on images of another size, with a warning
         try:
             given = tuple(features(keras.Input(shape), training=False).shape[1:])
         except Exception as error:  # of any class: it may be the user's code
-            raise ValueError(
-                f"`features` cannot be called on images of `{name}` {shape}: they take "
-                f"{getattr(features, 'input_shape', 'others')}. Sources and targets must both fit them: resize a set "
-                "(tf.image.resize) or change its channels, or give features that take both."
-            ) from error
+            raise ValueError(refusal) from error
         if not given or None in given:
             raise ValueError(f"`features` must give a fixed number of values an image; of `{name}` {shape}: {given}.")
         dims.append(math.prod(given))

@@ -69,7 +69,6 @@ def code_converter(source_shape, target_shape, num_filters=64, code_dim=64, dtyp
         x = layers.LeakyReLU(0.2, dtype=dtype)(x)
         depth += 1
     code = layers.Dense(code_dim, dtype=dtype, name="code")(layers.Flatten(dtype=dtype)(x))
-    code = layers.LeakyReLU(0.2, dtype=dtype)(networks.batch_normalization(dtype)(code))
     decoder = conv_generator(code_dim, target_shape, num_filters=num_filters, dtype=dtype)
     return keras.Model(sources, decoder(code), name="converter")
 
