@@ -113,39 +113,35 @@ def table_of_pairs(num_values):
 def test_the_optimum_of_d_a_is_the_share_of_associated_pairs():
     """D_A(s, t) = p / (p + q + g): associated, unassociated and generated pairs, each a third of what it sees.
 
-    Sources are three levels, each with a target of its own; C draws that of the next level from the third on, so that
-    generated pairs are associated for one source of three. Without the unassociated real kind, or with the associated
-    one counted for each of the others, the optimum is another.
+    Without the unassociated real kind, or with the associated one counted for each of the others, it is another.
     """
-    num_values = 3
-    levels = np.tile([0, 0, 1, 1, 2, 1, 2, 0, 2, 1], 3)
-    following = np.roll(levels, -1)  # the next source's level, which is its target's
-    drawn = np.where(levels == 0, 0, (levels + 1) % num_values)
+    num_values, n = 3, 90
+    levels = np.arange(n) % num_values  # of sources; of their targets, and of what C makes of them:
+    targets, drawn = (np.random.default_rng(1).choice(num_values, n, p=p) for p in ([0.5, 0.3, 0.2], [0.2, 0.3, 0.5]))
+    following = np.roll(targets, -1)
 
     def images(x):
         return tf.reshape(tf.constant((x + 0.5) / num_values, tf.float32), (-1, 1, 1, 1))
 
     one = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Conv2D(1, 1)])
     model = gz.PixelDTGAN((1, 1, 1), converter=one, discriminator=one, domain_discriminator=table_of_pairs(num_values))
-    model.compile(domain_discriminator_optimizer=keras.optimizers.SGD(5.0))
-    given = images(levels), images(drawn), images(levels)
+    model.compile(domain_discriminator_optimizer=keras.optimizers.SGD(10.0))
+    given = images(targets), images(drawn), images(levels)
     step = tf.function(lambda: model.judge_step(lambda: model.domain_terms(*given), "domain_discriminator"))
-    for _ in range(600):
+    for _ in range(500):
         loss = step()["domain_discriminator_loss"]
     counts = np.zeros((3, num_values, num_values))  # by kind, source, target
-    np.add.at(counts[0], (levels, levels), 1)
-    np.add.at(counts[1], (levels, following), following != levels)
+    np.add.at(counts[0], (levels, targets), 1)
+    np.add.at(counts[1], (levels, following), following != targets)
     np.add.at(counts[2], (levels, drawn), 1)
-    assert 0 < counts[1].sum() < len(levels)  # some neighbours share a target
-    p, total, seen = counts[0], counts.sum(axis=0), counts.sum(axis=0) > 0
-    share = p[seen] / total[seen]
-    sources, targets = np.nonzero(seen)
-    scores = model.pair_scores(images(targets), images(sources)).numpy().ravel()
-    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), share, atol=5e-3)
-    assert share[(sources == 0) & (targets == 0)] == pytest.approx(1 / 2)
-    entropy = -np.where(share < 1, share * np.log(share + 1e-30) + (1 - share) * np.log(1 - share + 1e-30), 0)
-    expected = (entropy * total[seen]).sum() / (3 * len(levels))
-    assert float(tf.reduce_mean(loss)) == pytest.approx(expected, abs=5e-3)
+    assert 0 < counts[1].sum() < n  # some neighbours share a target
+    share = counts[0] / counts.sum(axis=0)
+    assert 0 < share.min() and share.max() < 1
+    of_sources, of_targets = (images(x.ravel()) for x in np.indices(share.shape))
+    scores = model.pair_scores(of_targets, of_sources).numpy().reshape(share.shape)
+    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), share, atol=1e-3)
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert float(tf.reduce_mean(loss)) == pytest.approx((counts.sum(axis=0) * entropy).sum() / (3 * n), rel=1e-4)
 
 
 def test_an_unassociated_target_is_never_the_associated_one():
@@ -157,7 +153,7 @@ def test_an_unassociated_target_is_never_the_associated_one():
     _, are_others = model.unassociated(TARGETS[:1])
     np.testing.assert_array_equal(are_others, [0])
     terms, _, _ = model.domain_terms(targets, model.fake(SOURCES), SOURCES)
-    assert ((terms["unassociated"] == 0) == (are_others_of := np.array([0, 1, 0, 0, 1], bool))).all(), are_others_of
+    np.testing.assert_array_equal(terms["unassociated"].numpy() == 0, [False, True, False, False, True])
     assert np.isfinite(float(model.train_step((TARGETS[:1], SOURCES[:1]))["domain_discriminator_loss"]))
 
 
@@ -178,8 +174,9 @@ def test_both_images_of_a_pair_are_augmented_alike():
     assert all((x == 0.5).any(axis=(1, 2, 3)).all() for x in (*alone, *(x for x, _ in pairs)))
 
 
+@pytest.mark.slow
 def test_the_pair_is_learned():
-    """Digits of one level each from the level of their source: the target of a source, where a GAN alone draws any."""
+    """Targets of one level each, from the level of their source, which D_A alone asks for."""
     keras.utils.set_random_seed(0)
     levels = RNG.integers(0, 2, 512)
     targets = np.where(levels, 0.8, 0.2).reshape(-1, 1, 1, 1).astype("float32") * np.ones((1, 4, 4, 1), "float32")
