@@ -136,7 +136,7 @@ def test_the_optimum_of_d_a_is_the_share_of_associated_pairs():
     np.add.at(counts[2], (levels, drawn), 1)
     assert 0 < counts[1].sum() < n  # some neighbours share a target
     share = counts[0] / counts.sum(axis=0)
-    assert 0 < share.min() and share.max() < 1
+    assert share.min() > 0 and share.max() < 1
     of_sources, of_targets = (images(x.ravel()) for x in np.indices(share.shape))
     scores = model.pair_scores(of_targets, of_sources).numpy().reshape(share.shape)
     np.testing.assert_allclose(1 / (1 + np.exp(-scores)), share, atol=1e-3)
