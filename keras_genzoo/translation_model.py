@@ -65,6 +65,10 @@ class TranslationModel(GenerativeModel):
         sources = self.check_condition(sources)
         return self.in_batches(self._samples, batch_size, self.noise(len(sources), seed), sources)
 
+    def draw_noise(self, num_samples, seed):
+        """Of a deterministic model, which draws nothing; others draw their own."""
+        return tf.zeros((num_samples, 0))
+
     def call(self, sources):
         sources = self.check_condition(sources)
         return self.generate(self.draw(self.draw_noise, tf.shape(sources)[0]), sources)

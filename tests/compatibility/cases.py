@@ -158,6 +158,12 @@ CASES = {
     "rbm": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "persistent": True, "num_chains": 4}, lambda: {}),
     "rbm_plain": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "centered": False}, lambda: {"optimizer": adam()}),
     "pix2pix": (gz.Pix2Pix, lambda: {"num_filters": 1, "source_shape": (4, 4, 3)}, lambda: {}),
+    "dtn": (
+        gz.DTN,
+        lambda: {"num_filters": 1, "features": own((2, 2), SHAPE), "tv_weight": 0.1},
+        lambda: {"generator_optimizer": adam()},
+    ),
+    "pixel_dtgan": (gz.PixelDTGAN, lambda: {"num_filters": 1, "code_dim": 2, "source_shape": (4, 4, 3)}, lambda: {}),
     "pixelcnn": (gz.PixelCNN, lambda: TINY, lambda: {}),
     "pixelcnn_levels_conditional": (gz.PixelCNN, lambda: {**TINY, **LABELS, "num_levels": 5}, lambda: {}),
     "pixelcnn_vectors_dilated": (
@@ -220,7 +226,7 @@ def batch(model, seed=0):
     if isinstance(model, gz.ClassConditionalGaussian):
         values = rng.normal(size=(N, *model.sample_domain.shape)).astype("float32")
         return values, np.arange(N, dtype="int32") % NUM_CLASSES
-    if isinstance(model, gz.Pix2Pix):
+    if isinstance(model, (gz.Pix2Pix, gz.DTN, gz.PixelDTGAN)):
         return tuple(
             rng.uniform(size=(N, *shape)).astype("float32") for shape in (model.image_shape, model.source_shape)
         )
@@ -282,10 +288,10 @@ def answers_of_others(model, sample, condition=None):
             "classify": model.classify(sample),
         }
     if condition is not None:
-        return {
-            "translate": model.translate(condition, seed=3),
-            "discriminate": model.discriminate(sample, condition),
-        }
+        translated = {"translate": model.translate(condition, seed=3)}
+        if "discriminate" in model.verbs:
+            translated["discriminate"] = model.discriminate(sample, condition)
+        return translated
     of_samples = [verb for verb in model.verbs if verb != "sample"]
     return {"sample": model.sample(N, seed=3), **{verb: getattr(model, verb)(sample) for verb in of_samples}}
 

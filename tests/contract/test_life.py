@@ -38,10 +38,15 @@ def test_init_arguments_are_documented_and_in_the_config(model):
     assert all(f"{name}:" in inspect.getdoc(type(model)) for name in arguments)
 
 
+def as_json(config):
+    """A configuration as a file has it, where a tuple of Keras's is a list."""
+    return json.loads(json.dumps(config))
+
+
 def test_config_round_trip(model):
-    config = json.loads(json.dumps(model.get_config()))
-    copy = type(model).from_config(config)
-    assert copy.get_config() == model.get_config()
+    config = as_json(model.get_config())
+    copy = type(model).from_config(as_json(config))  # Keras empties the dicts it is given
+    assert as_json(copy.get_config()) == config
     assert [v.shape for v in copy.variables] == [v.shape for v in model.variables]
 
 
@@ -84,7 +89,7 @@ def test_weights_file_keeps_optimizer_and_random_state(life, build):
 def test_preset_round_trip(model, tmp_path):
     model.save_to_preset(tmp_path / "preset")
     copy = gz.GenerativeModel.from_preset(tmp_path / "preset")
-    assert type(copy) is type(model) and copy.get_config() == model.get_config()
+    assert type(copy) is type(model) and as_json(copy.get_config()) == as_json(model.get_config())
     for a, b in zip(copy.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=2**-11, atol=1e-7)
     copy.save_to_preset(tmp_path / "again")

@@ -28,6 +28,7 @@ class Players:
     discriminators = ("discriminator",)  # the players that a regulariser is for
     discriminates_images = True  # so that `augmentation` can be for it
     progress = None  # of a game neither loss says how good it is
+    game_is_fixed = False  # whether the game is that of a paper, non-saturating, and `compile` chooses no other
 
     def players(self):
         """dict, name of each player to the list of its networks; those that train last come first."""
@@ -82,6 +83,8 @@ class Players:
         if len(set(map(id, optimizers))) < len(optimizers):
             names = ", ".join(f"`{name}`" for name in self.optimizer_names)
             raise ValueError(f"{names} must be an optimiser each, not one for several.")
+        if self.game_is_fixed:
+            self._refuse_games(game, regularizer)
         if regularizer:
             self._refuse_mixing(regularizer)
         super().compile(**kwargs)
@@ -94,6 +97,16 @@ class Players:
 
     def default_optimizer(self, name):
         return keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+    def _refuse_games(self, game, regularizer):
+        """ValueError for another game than the one that such a model has, and for regularisers."""
+        is_own = type(game) is losses.NonSaturating and not game.label_smoothing
+        for name, given in (("loss", None if is_own else game), ("regularizer", regularizer)):
+            if given is not None:
+                raise ValueError(
+                    f"`{name}` is not an argument of {type(self).__name__}, which plays the game of its paper; got "
+                    f"{type(given).__name__}. Leave it out."
+                )
 
     def _refuse_mixing(self, regularizer):
         """ValueError where the gradient at each sample, which a regulariser needs, is that of a whole batch."""
@@ -172,11 +185,18 @@ class Players:
             score, real, fake, beside: as for `discriminator_terms`.
             player: str.
         """
-        for layer in networks.nested_layers(self.players()[player]):
-            if isinstance(layer, SpectralNormalization):
-                layer.power_iteration()
+        return self.judge_step(lambda: self.discriminator_terms(score, real, fake, beside), player)
+
+    def judge_step(self, make_terms, player="discriminator"):
+        """One update of a discriminator along whatever terms; returns what to track, as `discriminator_step` does.
+
+        Args:
+            make_terms: function that gives what `discriminator_terms` does.
+            player: str.
+        """
+        self.power_iteration(player)
         with tf.GradientTape() as tape:
-            terms, real_scores, fake_scores = self.discriminator_terms(score, real, fake, beside)
+            terms, real_scores, fake_scores = make_terms()
             loss = sum(terms.values())
         loss = self.descend(player, loss, tape)
         return {
@@ -184,6 +204,12 @@ class Players:
             "real_score": per_sample(self.game.verdict(real_scores)),
             "fake_score": per_sample(self.game.verdict(fake_scores)),
         }
+
+    def power_iteration(self, player):
+        """One step of spectral normalisation towards the singular vectors, which comes before each update."""
+        for layer in networks.nested_layers(self.players()[player]):
+            if isinstance(layer, SpectralNormalization):
+                layer.power_iteration()
 
     def generator_step(self, tape, fake, score, also=0.0, beside=(), player="generator"):
         """One update of a generator; returns its loss `(n,)`.

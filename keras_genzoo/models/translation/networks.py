@@ -117,7 +117,9 @@ def noise_shapes(source_shape, num_filters=64):
     return [(*sizes[depth], _filters(depth, num_filters)) for depth in inner]
 
 
-def patch_discriminator(target_shape, source_shape=None, num_filters=64, patch=70, normalization="batch", dtype=None):
+def patch_discriminator(
+    target_shape, source_shape=None, num_filters=64, patch=70, normalization="batch", num_scores=1, dtype=None
+):
     """`[targets, sources]` to scores `(n, rows, columns, 1)`, float32, each of what it sees of the two: a PatchGAN.
 
     A score sees a window of `patch` by `patch` pixels, or what of it lies in the image. Windows are 8 pixels apart at
@@ -135,6 +137,7 @@ def patch_discriminator(target_shape, source_shape=None, num_filters=64, patch=7
             the whole image.
         normalization: one of `networks.NORMALIZATIONS`, after every convolution but the first and the last
             (`"spectral"`: of every weight).
+        num_scores: int, scores of each patch, on the last axis.
         dtype: Keras dtype policy.
 
     Raises:
@@ -170,7 +173,7 @@ def patch_discriminator(target_shape, source_shape=None, num_filters=64, patch=7
     last = {**_convolution("float32", 1)}
     if not patch:
         last |= {"kernel_size": x.shape[1:3], "padding": "valid"}
-    scores = networks.bounded(layers.Conv2D(1, name="score", **last), normalization)(x)
+    scores = networks.bounded(layers.Conv2D(num_scores, name="score", **last), normalization)(x)
     return keras.Model(inputs, scores, name="discriminator")
 
 
