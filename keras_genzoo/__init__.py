@@ -29,6 +29,8 @@ _MODELS = {
     "VariationalGaussianMixture": "models.mixtures.variational_gaussian_mixture",
     "RestrictedBoltzmannMachine": "models.energy.restricted_boltzmann_machine",
     "Pix2Pix": "models.translation.pix2pix",
+    "CycleGAN": "models.translation.cyclegan",
+    "DiscoGAN": "models.translation.discogan",
     "RowLSTM": "models.autoregressive.row_lstm",
     "DiagonalBiLSTM": "models.autoregressive.diagonal_bilstm",
     "MultiScalePixelRNN": "models.autoregressive.multi_scale_pixel_rnn",

@@ -19,6 +19,7 @@ class GenerativeModel(ZooModel):
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
+    is_deterministic = False  # whether a condition has one sample, whatever the seed
     samples_are_means = False  # whether samples are the means of pixels, grey where the images trained on were bits
 
     def __init__(self, sample_domain, condition_domain=None, **kwargs):

@@ -13,25 +13,43 @@ _SEED = 0  # of the translations that are measured
 
 
 class TranslationModel(GenerativeModel):
-    """Base class of the models that translate images.
+    """Base class of the models that translate images, or points where a model says so.
 
     A batch is `(targets, sources)`: what is drawn first, what it is drawn from second.
 
     Args:
-        image_shape: tuple `(height, width, channels)` of the targets.
-        source_shape: tuple `(height, width, channels)` of the sources; by default the same.
+        image_shape: tuple `(height, width, channels)` of the targets; None with a `shape`.
+        source_shape: tuple of the sources; by default the same.
+        shape: tuple, such as `(2,)`, of targets that are points, any real numbers, as their sources then are, too; None
+            for images.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    def __init__(self, image_shape, source_shape=None, **kwargs):
-        image_shape = checks.positive_integers("image_shape", image_shape, 3)
-        source_shape = checks.positive_integers("source_shape", source_shape or image_shape, 3)
-        super().__init__(domains.Images(image_shape), domains.Images(source_shape, "sources"), **kwargs)
+    def __init__(self, image_shape, source_shape=None, shape=None, **kwargs):
+        if (image_shape is None) == (shape is None):
+            raise ValueError(
+                f"`image_shape` or `shape` must be given, one of them; got {image_shape!r} and {shape!r}. Images want "
+                "image_shape=(height, width, channels), points of a plane shape=(2,)."
+            )
+        if shape is None:
+            image_shape = checks.positive_integers("image_shape", image_shape, 3)
+            source_shape = checks.positive_integers("source_shape", source_shape or image_shape, 3)
+            of_both = domains.Images(image_shape), domains.Images(source_shape, "sources")
+        else:
+            shape = checks.positive_integers("shape", shape)
+            source_shape = checks.positive_integers("source_shape", source_shape or shape)
+            of_both = domains.Values(shape), domains.Vectors(source_shape, "sources", "source_shape")
+        super().__init__(*of_both, **kwargs)
 
     @classmethod
     def arguments_from(cls, dataset):
         images, sources = dataset.element_spec
         return {"image_shape": tuple(images.shape[1:]), "source_shape": tuple(sources.shape[1:])}
+
+    @property
+    def is_of_images(self):
+        """bool: whether targets and sources are images, not points."""
+        return isinstance(self.sample_domain, domains.Images)
 
     @property
     def image_shape(self):
@@ -69,6 +87,10 @@ class TranslationModel(GenerativeModel):
         sources = self.check_condition(sources)
         return self.in_batches(self._samples, batch_size, self.noise(len(sources), seed), sources)
 
+    def draw_noise(self, num_samples, seed):
+        """Of a deterministic model, which draws nothing; others draw their own."""
+        return tf.zeros((num_samples, 0))
+
     def call(self, sources):
         sources = self.check_condition(sources)
         return self.generate(self.draw(self.draw_noise, tf.shape(sources)[0]), sources)
@@ -85,7 +107,11 @@ class TranslationModel(GenerativeModel):
         - `psnr`: peak signal-to-noise ratio, dB, the mean over images;
         - `gradient_ratio`: the mean difference of neighbouring pixels, as a share of that of the targets; 1 is as sharp
           as they are, and a regression to the mean lies below.
+
+        Of points there are the objectives alone.
         """
+        if not self.is_of_images:
+            return super().measurements(dataset)
         rows = []
         for i, batch in enumerate(dataset):
             targets, sources = (part.numpy() for part in self.unpack(batch))
@@ -108,7 +134,7 @@ class TranslationModel(GenerativeModel):
     def signatures(self):
         def translate(sources, seed):
             noise = self.draw_noise(tf.shape(sources)[0], tf.stack([seed, 0]))
-            return {"images": self.generate(noise, sources)}
+            return {self.sample_domain.name: self.generate(noise, sources)}
 
         inputs = {**self.condition_input(), "seed": domains.seed()}
         return {"translate": serving.Signature(translate, inputs, self.sample_output())}

@@ -172,9 +172,7 @@ class Players:
             score, real, fake, beside: as for `discriminator_terms`.
             player: str.
         """
-        for layer in networks.nested_layers(self.players()[player]):
-            if isinstance(layer, SpectralNormalization):
-                layer.power_iteration()
+        self.power_iteration(player)
         with tf.GradientTape() as tape:
             terms, real_scores, fake_scores = self.discriminator_terms(score, real, fake, beside)
             loss = sum(terms.values())
@@ -184,6 +182,12 @@ class Players:
             "real_score": per_sample(self.game.verdict(real_scores)),
             "fake_score": per_sample(self.game.verdict(fake_scores)),
         }
+
+    def power_iteration(self, player):
+        """One step of spectral normalisation towards the singular vectors, which comes before each update."""
+        for layer in networks.nested_layers(self.players()[player]):
+            if isinstance(layer, SpectralNormalization):
+                layer.power_iteration()
 
     def generator_step(self, tape, fake, score, also=0.0, beside=(), player="generator"):
         """One update of a generator; returns its loss `(n,)`.
