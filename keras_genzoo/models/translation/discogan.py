@@ -12,9 +12,9 @@ with the mean of squares over values. What comes back from both sides forbids th
 targets one source: a bijection.
 
 Differences from the paper: it draws batches of 200 and has Adam decay weights by 1e-4, here there is none. The authors'
-code (SKTBrain/DiscoGAN) trains on another objective: the generators' part of the game is 0.1 of it and 0.9 of a distance
-between features of the discriminators; that weighs 0.99 against 0.01 of the reconstruction for 10,000 steps, and half of
-the whole from then on; discriminators move in every third step, in which generators rest.
+code (SKTBrain/DiscoGAN) trains on another objective: the generators' part of the game is 0.1 of it and 0.9 of a
+distance between features of the discriminators; that weighs 0.99 against 0.01 of the reconstruction for 10,000 steps,
+and half of the whole from then on; discriminators move in every third step, in which generators rest.
 """
 
 import functools
