@@ -53,15 +53,15 @@ def encoder_decoder(taken, made, num_filters=64, dtype=None):
     for depth in range(max(1, min(_MOST_HALVINGS, int(math.log2(min(taken[:2]) / _SMALLEST_SIDE))))):
         sizes.append(x.shape[1:3])
         filters = num_filters * min(2**depth, _LARGEST_FACTOR)
-        x = layers.Conv2D(filters, use_bias=depth == 0, kernel_initializer=_initializer(), **shared)(x)
+        x = layers.Conv2D(filters, use_bias=depth == 0, **shared)(x)
         x = networks.batch_normalization(dtype)(x) if depth else x
         x = layers.LeakyReLU(0.2, dtype=dtype)(x)
     for depth in reversed(range(1, len(sizes))):
         filters = num_filters * 2 ** (depth - 1)
-        x = layers.Conv2DTranspose(filters, use_bias=False, kernel_initializer=_initializer(), **shared)(x)
+        x = layers.Conv2DTranspose(filters, use_bias=False, **shared)(x)
         x = networks.batch_normalization(dtype)(cropped(x, sizes[depth], dtype))
         x = layers.ReLU(dtype=dtype)(x)
-    x = layers.Conv2DTranspose(made[-1], kernel_initializer=_initializer(), **shared)(x)
+    x = layers.Conv2DTranspose(made[-1], **shared)(x)
     x = layers.Activation("sigmoid", dtype="float32")(cropped(x, sizes[0], dtype))
     return keras.Model(inputs, x, name="generator")
 
@@ -80,10 +80,6 @@ def mlp_discriminator(taken, dtype=None):
     """Points `(n, ...)` to scores `(n, 1)`."""
     network = mlp(taken, (1,), dtype)
     return keras.Model(network.inputs, network.outputs[0], name="discriminator")
-
-
-def _initializer():
-    return keras.initializers.RandomNormal(stddev=0.02)
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
