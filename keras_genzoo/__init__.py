@@ -29,6 +29,8 @@ _MODELS = {
     "VariationalGaussianMixture": "models.mixtures.variational_gaussian_mixture",
     "RestrictedBoltzmannMachine": "models.energy.restricted_boltzmann_machine",
     "Pix2Pix": "models.translation.pix2pix",
+    "CycleGAN": "models.translation.cyclegan",
+    "DiscoGAN": "models.translation.discogan",
     "DTN": "models.translation.dtn",
     "PixelDTGAN": "models.translation.pixel_dtgan",
     "RowLSTM": "models.autoregressive.row_lstm",

@@ -32,6 +32,7 @@ _SOURCES = {  # what sources a translation task makes of images, as a clause
     "masked": "; sources are the images with a random box hidden",
     "noisy": "; sources are the images under noise",
     "inverted": "; sources are the images inverted",
+    "coloured": "; sources are the images inverted and in two colours",
     "paired": "; sources are pictures that belong to them",
     "unpaired": "; sources are pictures that do not belong to them",
     None: "",
@@ -50,6 +51,7 @@ def data_text(dataset, options, splits, is_own=False):
     """
     parts = [f"{n:,} images {_PURPOSES[purpose]} (`{split}`)" for purpose, (split, n) in splits.items()]
     made = BITS[options.get("binarize")] + _SOURCES[options.get("source")]
+    made += ", in training of other images than stand beside them" if options.get("unpaired") else ""
     size, channels = options.get("image_size"), options.get("channels")
     made += f"; resized to {size if isinstance(size, int) else 'x'.join(map(str, size))} pixels" if size else ""
     made += f"; {'grey levels' if channels == 1 else 'colours'}" if channels else ""

@@ -119,7 +119,14 @@ def normalized(layer, normalization):
         return lambda x: batch_normalization(layer.dtype_policy)(layer(x))
     if normalization == "layer":  # over all values of an image, with a scale a channel
         return lambda x: layers.GroupNormalization(groups=1, dtype=layer.dtype_policy)(layer(x))
+    if normalization == "instance":
+        return lambda x: instance_normalization(layer.dtype_policy)(layer(x))
     return bounded(layer, normalization)
+
+
+def instance_normalization(dtype=None):
+    """Each channel of each image by its own mean and variance, with a scale and an offset a channel."""
+    return layers.GroupNormalization(groups=-1, epsilon=1e-5, dtype=dtype)
 
 
 def bounded(layer, normalization):

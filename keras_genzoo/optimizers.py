@@ -1,6 +1,26 @@
-"""Several optimisers of one model, as Keras sees them."""
+"""Several optimisers of one model, as Keras sees them, and a schedule that Keras lacks."""
 
 import keras
+
+
+@keras.saving.register_keras_serializable(package="keras_genzoo")
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that stays for the first half of the steps and falls to 0 along a line over the second.
+
+    Args:
+        initial_learning_rate: float.
+        num_steps: int, of the whole training.
+    """
+
+    def __init__(self, initial_learning_rate, num_steps):
+        self.initial_learning_rate, self.num_steps = initial_learning_rate, num_steps
+
+    def __call__(self, step):
+        share_left = 1 - keras.ops.cast(step, "float32") / max(1, self.num_steps)
+        return self.initial_learning_rate * keras.ops.clip(2 * share_left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"initial_learning_rate": self.initial_learning_rate, "num_steps": self.num_steps}
 
 
 class PlayersOptimizer(keras.optimizers.MultiOptimizer):

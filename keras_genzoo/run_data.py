@@ -17,14 +17,16 @@ def compile_model(model, recipe, num_steps=1):
 def load_split(recipe, settings, split, **options):
     """`"train"`, shuffled, `"validation"` or `"test"`, in order, of the run's data set; all from the run's seed.
 
-    Images are as they are: `augment` of the recipe is for training alone, which asks for it.
+    Images are as they are: `augment` of the recipe is for training alone, which asks for it. So is `unpaired`: sources
+    that were made of images lie beside them where it is measured how far translations are from them.
     """
+    unpaired = split == "train" and recipe.data_options.get("unpaired", False)
     return data.load(
         settings["dataset"],
         splits(settings)[split],
         batch_size=settings["batch_size"],
         seed=settings["seed"],
-        **{"shuffle": split == "train", **recipe.data_options, "augment": None, **options},
+        **{"shuffle": split == "train", **recipe.data_options, "augment": None, "unpaired": unpaired, **options},
     )
 
 

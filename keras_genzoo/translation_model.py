@@ -9,25 +9,43 @@ _SEED = 0  # of the translations that are measured
 
 
 class TranslationModel(GenerativeModel):
-    """Base class of the models that translate images.
+    """Base class of the models that translate images, or points where a model says so.
 
     A batch is `(targets, sources)`: what is drawn first, what it is drawn from second.
 
     Args:
-        image_shape: tuple `(height, width, channels)` of the targets.
-        source_shape: tuple `(height, width, channels)` of the sources; by default the same.
+        image_shape: tuple `(height, width, channels)` of the targets; None with a `shape`.
+        source_shape: tuple of the sources; by default the same.
+        shape: tuple, such as `(2,)`, of targets that are points, any real numbers, as their sources then are, too; None
+            for images.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    def __init__(self, image_shape, source_shape=None, **kwargs):
-        image_shape = checks.positive_integers("image_shape", image_shape, 3)
-        source_shape = checks.positive_integers("source_shape", source_shape or image_shape, 3)
-        super().__init__(domains.Images(image_shape), domains.Images(source_shape, "sources"), **kwargs)
+    def __init__(self, image_shape, source_shape=None, shape=None, **kwargs):
+        if (image_shape is None) == (shape is None):
+            raise ValueError(
+                f"`image_shape` or `shape` must be given, one of them; got {image_shape!r} and {shape!r}. Images want "
+                "image_shape=(height, width, channels), points of a plane shape=(2,)."
+            )
+        if shape is None:
+            image_shape = checks.positive_integers("image_shape", image_shape, 3)
+            source_shape = checks.positive_integers("source_shape", source_shape or image_shape, 3)
+            of_both = domains.Images(image_shape), domains.Images(source_shape, "sources")
+        else:
+            shape = checks.positive_integers("shape", shape)
+            source_shape = checks.positive_integers("source_shape", source_shape or shape)
+            of_both = domains.Values(shape), domains.Vectors(source_shape, "sources", "source_shape")
+        super().__init__(*of_both, **kwargs)
 
     @classmethod
     def arguments_from(cls, dataset):
         images, sources = dataset.element_spec
         return {"image_shape": tuple(images.shape[1:]), "source_shape": tuple(sources.shape[1:])}
+
+    @property
+    def is_of_images(self):
+        """bool: whether targets and sources are images, not points."""
+        return isinstance(self.sample_domain, domains.Images)
 
     @property
     def image_shape(self):
@@ -95,15 +113,19 @@ class TranslationModel(GenerativeModel):
         - `cycle_l1` and `cycle_l1_in_8_bits`, of a model that can `translate_back`: how far sources are from what comes
           back of their translations, as these are and as a picture file would hold them.
 
+        Of points there are the objectives alone.
+
         Args:
             has_pairs: bool, whether the i-th target belongs to the i-th source.
         """
+        if not self.is_of_images:
+            return super().measurements(dataset)
         return translation_distances.measure(self, dataset, _SEED, has_pairs) | super().measurements(dataset)
 
     def signatures(self):
         def translate(sources, seed):
             noise = self.draw_noise(tf.shape(sources)[0], tf.stack([seed, 0]))
-            return {"images": self.generate(noise, sources)}
+            return {self.sample_domain.name: self.generate(noise, sources)}
 
         inputs = {**self.condition_input(), "seed": domains.seed()}
         return {"translate": serving.Signature(translate, inputs, self.sample_output())}

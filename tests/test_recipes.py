@@ -52,6 +52,16 @@ def test_warm_up_to_the_learning_rate():
     assert list(rates(optimizer, (0, 5, 10, 50))) == pytest.approx([0, 0.05, 0.1, 0], abs=1e-7)
 
 
+def test_linear_decay_begins_half_way_and_ends_at_zero():
+    optimizer = recipes.Optimizer(learning_rate=0.1, linear_decay=True).build(num_steps=40)
+    wanted = [0.1, 0.1, 0.1, 0.05, 0, 0]
+    assert list(rates(optimizer, (0, 19, 20, 30, 40, 41))) == pytest.approx(wanted, abs=1e-7)
+    copy = type(optimizer).from_config(optimizer.get_config())
+    assert list(rates(copy, (0, 19, 20, 30, 40, 41))) == pytest.approx(wanted, abs=1e-7)
+    with pytest.raises(ValueError, match="`linear_decay` goes with neither"):
+        recipes.Optimizer(cosine_decay=True, linear_decay=True).build(num_steps=40)
+
+
 def test_unknown_recipe_suggests_the_nearest():
     with pytest.raises(ValueError, match=r"unknown recipe 'vae_mnits'. Nearest names: vae_mnist"):
         recipes.get("vae_mnits")

@@ -25,6 +25,7 @@ def load(
     augment=None,
     channels=None,
     skip_broken=False,
+    unpaired=False,
 ):
     """An image set as a shuffled, batched, prefetched `tf.data.Dataset`.
 
@@ -51,15 +52,17 @@ def load(
         shuffle: bool, a new order each epoch.
         seed: int for orders, bits, boxes, noise and augmentations that repeat from run to run.
         source: str, what to make translation tasks of: batches `(images, sources)`, as a translation model takes
-            targets and sources. `"low_resolution"`, `"edges"`, `"masked"`, `"noisy"` or `"inverted"`, see `derive`;
-            boxes and noise are drawn afresh each epoch. `"paired"`: the pictures of a folder's `targets/`, each with
-            that of the same name in `sources/` (of a .npz file arrays `source_train` and so on); `"unpaired"`: the same
-            two subfolders, shuffled apart, see `unpaired`.
+            targets and sources. `"low_resolution"`, `"edges"`, `"masked"`, `"noisy"`, `"inverted"` or `"coloured"`, see
+            `derive`; boxes and noise are drawn afresh each epoch. `"paired"`: the pictures of a folder's `targets/`,
+            each with that of the same name in `sources/` (of a .npz file arrays `source_train` and so on);
+            `"unpaired"`: the same two subfolders, shuffled apart, see `data.unpaired`.
         augment: `"flip"`, `"crop"`, `"jitter"` or several, see `data.augment`: what happens to images at random, afresh
             each epoch, to both of a pair alike, before bits are drawn and sources are made of them.
         channels: 1 for grey images, 3 for colours; None to leave as is. Pictures of a folder are all made colours where
             one is; what is transparent lies on white.
         skip_broken: bool, leave out files of a folder that cannot be read, with a warning that names them.
+        unpaired: bool, with a `source` that is made of the images: True makes it of others than stand beside it. The
+            two are shuffled apart in new orders each epoch, so that nothing tells which belong together.
 
     Returns:
         `tf.data.Dataset` of uint8 images `(n, h, w, c)` in 0..255 (bits as 0 and 255), or `(images, labels)`
@@ -84,7 +87,16 @@ def load(
                 f"`labels=True` and source={source!r} cannot both be given: a batch holds images and one thing that "
                 "they are drawn from. Leave one of them out."
             )
+    if unpaired and (source not in tasks.TASKS or binarize is not None):
+        raise ValueError(
+            f"`unpaired` is for sources that are made of the images, {', '.join(map(repr, tasks.TASKS))}, and for no "
+            f"`binarize`; got source={source!r}, binarize={binarize!r}. For two sets of your own there is "
+            "source='unpaired', or data.unpaired."
+        )
     found = _find(name, source, skip_broken)
+    if unpaired:
+        images = found.examples(split, False, seed, image_size, channels).map(lambda example: example["image"])
+        return _unpaired_task(images, batch_size, seed, source, augment, found.holds_0_and_1)
     if source == "unpaired":
         sides = [side.examples(split, False, seed, image_size, channels) for side in found.sides]
         images = [side.map(lambda example: example["image"]) for side in sides]
@@ -164,6 +176,23 @@ def _find(name, source=None, skip_broken=False):
     if source in _TWO_SIDES:
         return (own_sets.PairedFolder if source == "paired" else own_sets.UnpairedFolder)(path, skip_broken)
     return own_sets.Folder(path, skip_broken)
+
+
+def _unpaired_task(images, batch_size, seed, source, augment, bits):
+    """Images, and beside them what is made of others."""
+
+    def finish(targets, others, random_number):
+        random_number = tf.bitcast(random_number, tf.int32)
+        if bits:
+            targets, others = 255 * targets, 255 * others
+        return targets, tasks.of_batch(others, source, random_number)
+
+    both = pairing.unpaired(images, images, batch_size, seed)
+    if augment is not None:
+        both = augmentation.augment(both, augment, seed)
+    dataset = tf.data.Dataset.zip(both, random_numbers(seed))
+    dataset = dataset.map(lambda pair, number: finish(*pair, number), num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def _pipeline(dataset, batch_size, labels, binarize, shuffle, seed, source, augment, bits):

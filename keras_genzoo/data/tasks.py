@@ -1,6 +1,6 @@
 """Translation tasks that any set of images gives: the target is the image, the source is made of it.
 
-Sources have the shape and dtype of their images, so that every translation model takes them.
+Sources have the sides and dtype of their images, so that every translation model takes them.
 """
 
 import functools
@@ -11,10 +11,11 @@ from keras_genzoo import checks, distributions, domains
 
 _COARSE_SIDE = 16  # pixels; a smaller image loses half its resolution a side, others three quarters
 _NOISE = 0.3  # standard deviation, of levels in [0, 1]
+BLACK, WHITE = (0.95, 0.85, 0.55), (0.1, 0.2, 0.5)  # what these levels become under "coloured"
 
 
 def derive(values, source, seed=None):
-    """Sources for a translation model to learn from, of the same shape and dtype as the images they are made of.
+    """Sources for a translation model to learn from, of the same sides and dtype as the images they are made of.
 
     - `"low_resolution"`: means of blocks of 4x4 pixels, each drawn as a block; of 2x2 where a side is below 16.
     - `"edges"`: outlines, white on black: dark pixels right above, below or beside a bright one. Bright is a mean over
@@ -22,6 +23,8 @@ def derive(values, source, seed=None):
     - `"masked"`: the image but for a box of half its height and half its width, at a random place, which is grey (0.5).
     - `"noisy"`: the image under normal noise of standard deviation 0.3, clipped to [0, 1].
     - `"inverted"`: 1 - image.
+    - `"coloured"`: inverted and in colours, 3 channels: from light yellow (0.95, 0.85, 0.55) where the image is black
+      to dark blue (0.1, 0.2, 0.5) where it is white.
 
     `data.load(name, source=...)` gives batches `(images, sources)`; for images of your own,
     `data.pairs(images, data.derive(images, "edges"))` does, with boxes and noise that stay the same each epoch.
@@ -32,7 +35,8 @@ def derive(values, source, seed=None):
         seed: int for boxes and noise that repeat, None for new ones.
 
     Returns:
-        `(n, h, w, c)` of the dtype of `values`; an array where one was given, otherwise a tensor.
+        `(n, h, w, c)` of the dtype of `values`, and but for colours of their channels; an array where one was given,
+        otherwise a tensor.
 
     Raises:
         ValueError: for an unknown `source`, and for anything but images.
@@ -108,10 +112,16 @@ def _inverted(x, levels, seed):
     return levels - x
 
 
+def _coloured(x, levels, seed):
+    black, white = (tf.constant(colour, x.dtype) for colour in (BLACK, WHITE))
+    return levels * black + (white - black) * x  # (n, h, w, 3)
+
+
 TASKS = {
     "low_resolution": _low_resolution,
     "edges": _edges,
     "masked": _masked,
     "noisy": _noisy,
     "inverted": _inverted,
+    "coloured": _coloured,
 }

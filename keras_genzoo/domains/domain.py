@@ -86,6 +86,10 @@ class Domain:
         """Checked values as a tensor of `dtype`."""
         return tf.cast(values, self.dtype)
 
+    def clip(self, values):
+        """What a network gives, brought into the range of the domain."""
+        return values
+
     def check_spec(self, shape, dtype, name):
         """ValueError unless a `tf.TensorShape` and a `tf.DType` are those of values of this domain."""
         raise NotImplementedError

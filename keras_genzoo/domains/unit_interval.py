@@ -73,6 +73,9 @@ class UnitInterval(Domain):
     def convert(self, values):
         return pictures.to_float(values)
 
+    def clip(self, values):
+        return tf.clip_by_value(values, 0.0, 1.0)
+
     def examples(self, n, seed=0):
         shape = [side or 8 for side in self.shape]
         return np.random.default_rng(seed).uniform(size=(n, *shape)).astype("float32")

@@ -13,6 +13,7 @@ class Optimizer:
         name: class in `keras.optimizers`.
         learning_rate: float, the initial one.
         cosine_decay: bool, decay to 0 along a cosine over the whole run.
+        linear_decay: bool, decay to 0 along a line over the second half of the run; not with `cosine_decay`.
         warmup_steps: int, updates in which the learning rate first grows from 0; with `cosine_decay` alone.
         arguments: further arguments of the class.
     """
@@ -20,6 +21,7 @@ class Optimizer:
     name: str = "Adam"
     learning_rate: float = 1e-3
     cosine_decay: bool = False
+    linear_decay: bool = False
     warmup_steps: int = 0
     arguments: dict[str, Any] = field(default_factory=dict)
 
@@ -27,7 +29,15 @@ class Optimizer:
         import keras
 
         rate = self.learning_rate
-        if self.cosine_decay:
+        if self.linear_decay and (self.cosine_decay or self.warmup_steps):
+            raise ValueError(
+                "`linear_decay` goes with neither `cosine_decay` nor `warmup_steps`; set one of them to false or 0."
+            )
+        if self.linear_decay:
+            from keras_genzoo.optimizers import LinearDecay
+
+            rate = LinearDecay(rate, num_steps)
+        elif self.cosine_decay:
             warmup = {"warmup_target": rate, "warmup_steps": self.warmup_steps} if self.warmup_steps else {}
             first = 0.0 if warmup else rate
             rate = keras.optimizers.schedules.CosineDecay(first, max(1, num_steps - self.warmup_steps), **warmup)

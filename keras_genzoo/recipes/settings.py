@@ -38,10 +38,10 @@ CHOICES = {"precision": ("float32", "mixed_bfloat16", "mixed_float16"), "keep": 
 _LEAST = {"epochs": 1, "batch_size": 1, "seed": 0, "evaluate_every": 0, "early_stopping": 1}
 _DATA = {
     **{"image_size": (int, list), "channels": int, "labels": bool, "binarize": str, "source": str},
-    **{"augment": (str, list), "skip_broken": bool, "validation_percent": int},
+    **{"augment": (str, list), "skip_broken": bool, "validation_percent": int, "unpaired": bool},
 }
 _COMPILE = {"loss": str, "augmentation": (str, list), "jit_compile": bool}
-_OPTIMIZER = {"class": str, "learning_rate": float, "cosine_decay": bool, "warmup_steps": int}
+_OPTIMIZER = {"class": str, "learning_rate": float, "cosine_decay": bool, "linear_decay": bool, "warmup_steps": int}
 _REGULARIZER = {"class": str, "weight": float}
 _MEASURING = {"num_importance_samples": int}
 _FROM_DATA = ("image_shape", "num_classes", "condition_dim", "shape", "source_shape")

@@ -9,6 +9,7 @@ import numpy as np
 
 import keras_genzoo as gz
 from keras_genzoo.adversarial import losses
+from keras_genzoo.translation_model import TranslationModel
 
 SHAPE, N, NUM_CLASSES = (4, 4, 1), 6, 3
 
@@ -43,6 +44,13 @@ def players(middle=(), **options):
         "discriminator": own((1,), SHAPE, *middle, **options),
         "latent_dim": 2,
     }
+
+
+def two_way(shape, scores=(1, 1, 1)):
+    """The four networks between sources and targets of one shape."""
+    last = "sigmoid" if len(shape) == 3 else None
+    networks = {name: own(shape, shape, last=last) for name in ("generator", "back_generator")}
+    return networks | {name: own(scores, shape) for name in ("discriminator", "source_discriminator")}
 
 
 def adam(**options):
@@ -158,6 +166,22 @@ CASES = {
     "rbm": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "persistent": True, "num_chains": 4}, lambda: {}),
     "rbm_plain": (gz.RestrictedBoltzmannMachine, lambda: {**RBM, "centered": False}, lambda: {"optimizer": adam()}),
     "pix2pix": (gz.Pix2Pix, lambda: {"num_filters": 1, "source_shape": (4, 4, 3)}, lambda: {}),
+    "cyclegan": (
+        gz.CycleGAN,
+        lambda: {**two_way(SHAPE), "pool_size": 4, "identity_weight": 0.5, "cycle_weight": 3.0},
+        lambda: {"loss": "hinge"},
+    ),
+    "cyclegan_built": (
+        gz.CycleGAN,
+        lambda: {"image_shape": (5, 5, 1), "num_filters": 1, "num_residual_blocks": 1, "pool_size": 0},
+        lambda: {},
+    ),
+    "discogan": (gz.DiscoGAN, lambda: {"num_filters": 1, "source_shape": (4, 4, 3)}, lambda: {}),
+    "discogan_points": (
+        gz.DiscoGAN,
+        lambda: {"shape": (2,), "reconstruction_weight": 0.5, **two_way((2,), (1,))},
+        lambda: {},
+    ),
     "dtn": (
         gz.DTN,
         lambda: {"num_filters": 1, "features": own((2, 2), SHAPE), "tv_weight": 0.1},
@@ -226,10 +250,8 @@ def batch(model, seed=0):
     if isinstance(model, gz.ClassConditionalGaussian):
         values = rng.normal(size=(N, *model.sample_domain.shape)).astype("float32")
         return values, np.arange(N, dtype="int32") % NUM_CLASSES
-    if isinstance(model, (gz.Pix2Pix, gz.DTN, gz.PixelDTGAN)):
-        return tuple(
-            rng.uniform(size=(N, *shape)).astype("float32") for shape in (model.image_shape, model.source_shape)
-        )
+    if isinstance(model, TranslationModel):
+        return tuple(rng.uniform(size=(N, *domain.shape)).astype("float32") for domain in model.batch_domains)
     if isinstance(model, gz.BernoulliMixture):
         return (rng.integers(0, 2, (N, *SHAPE)).astype("float32"),)
     largest = (model.num_levels or 256) - 1 if hasattr(model, "num_levels") else 255
@@ -287,6 +309,8 @@ def answers_of_others(model, sample, condition=None):
             "log_prob_of_any_class": model.log_prob(sample),
             "classify": model.classify(sample),
         }
+    if "translate_back" in model.verbs:
+        return {"translate": model.translate(condition), "translate_back": model.translate_back(sample)}
     if condition is not None:
         translated = {"translate": model.translate(condition, seed=3)}
         if "discriminate" in model.verbs:

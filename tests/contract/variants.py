@@ -83,13 +83,15 @@ _BUILT = {}
 
 
 def batch_for(model, n):
-    """A batch of digits as the model takes them: what it draws, and what that is drawn from.
+    """A batch of digits as the model takes them, or of points: what it draws, and what that is drawn from.
 
     Images are bytes, of the levels that the model takes; labels `(n,)` come with them also where it wants none.
     """
-    images, labels = next(iter(gz.data.load("digits", batch_size=n, labels=True, shuffle=False)))
     sample, *condition = model.batch_domains
     condition = condition[0] if condition else None
+    if isinstance(condition, domains.Vectors) and len(sample.shape) == 1:
+        return tuple(tf.constant(domain.examples(n, seed)) for seed, domain in enumerate((sample, condition)))
+    images, labels = next(iter(gz.data.load("digits", batch_size=n, labels=True, shuffle=False)))
     if isinstance(sample, domains.LevelImages):
         largest = sample.num_levels - 1
         levels = tf.round(tf.cast(images, tf.float32) / 255 * largest) / largest

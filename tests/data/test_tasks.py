@@ -120,6 +120,17 @@ def test_inverted(images):
     assert_close(data.derive(images, "inverted"), levels(images) - images.astype("float64"))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_colours_are_between_those_of_black_and_white(dtype):
+    grey = random_images((3, 8, 9, 1), dtype)
+    black, white = np.array([0.95, 0.85, 0.55]), np.array([0.1, 0.2, 0.5])
+    share = grey.astype("float64") / levels(grey)
+    coloured = data.derive(grey, "coloured")
+    assert coloured.dtype == grey.dtype and coloured.shape == (3, 8, 9, 3)
+    assert_close(coloured, levels(grey) * ((1 - share) * black + share * white))
+    np.testing.assert_array_equal(data.derive(np.repeat(grey, 3, axis=-1), "coloured"), coloured)
+
+
 @pytest.mark.parametrize("source", ["masked", "noisy"])
 def test_boxes_and_noise_repeat_with_a_seed(source):
     images = random_images((8, 8, 8, 1), "uint8")
@@ -191,3 +202,47 @@ def test_wrong_tasks_are_refused():
         data.load("digits", source="sketch")
     with pytest.raises(ValueError, match="`labels=True` and source='edges' cannot both be given"):
         data.load("digits", labels=True, source="edges")
+
+
+# ---- without pairs ----
+
+
+def test_unpaired_sources_are_of_the_same_images_in_an_order_that_keeps_no_pairing():
+    """Each image once on either side; beside its own source as often as chance has it, about once an epoch."""
+    dataset = data.load("digits", batch_size=64, source="inverted", unpaired=True, seed=0)
+    epochs = [all_batches(dataset) for _ in range(2)]
+    repeated = all_batches(data.load("digits", batch_size=64, source="inverted", unpaired=True, seed=0))
+    (images,) = all_batches((batch,) for batch in data.load("digits", shuffle=False))
+
+    def in_one_order(values):
+        rows = values.reshape(len(values), -1)
+        return rows[np.lexsort(rows.T)]
+
+    for targets, sources in epochs:
+        np.testing.assert_array_equal(in_one_order(targets), in_one_order(images))
+        np.testing.assert_array_equal(in_one_order(sources), in_one_order(255 - images))
+        assert (targets == 255 - sources).all(axis=(1, 2, 3)).sum() < 10
+    for first, second, again in zip(*epochs, repeated, strict=True):
+        np.testing.assert_array_equal(first, again)
+        assert (first != second).any(axis=(1, 2, 3)).mean() > 0.9
+
+
+def test_nothing_of_a_target_is_in_its_unpaired_source():
+    """Labels of sources, told by the images they were made of, are independent of those of the targets."""
+    labels = {
+        image.tobytes(): int(label)
+        for batch in data.load("digits", labels=True)
+        for image, label in zip(*map(np.asarray, batch), strict=True)
+    }
+    targets, sources = all_batches(data.load("digits", source="inverted", unpaired=True, seed=1))
+    pairs = np.array(
+        [(labels[y.tobytes()], labels[(255 - x).tobytes()]) for y, x in zip(targets, sources, strict=True)]
+    )
+    agree = (pairs[:, 0] == pairs[:, 1]).mean()
+    assert abs(agree - 0.1) < 4 * np.sqrt(0.09 / len(pairs))
+
+
+@pytest.mark.parametrize("options", [{}, {"source": "unpaired"}, {"source": "edges", "binarize": "threshold"}])
+def test_unpaired_is_for_tasks(options):
+    with pytest.raises(ValueError, match="`unpaired` is for sources that are made of the images"):
+        data.load("digits", unpaired=True, **options)

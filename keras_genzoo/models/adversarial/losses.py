@@ -187,7 +187,7 @@ class GradientPenalty(GradientRegularizer):
     """
 
     def penalty(self, discriminator, real, fake, alpha):
-        alpha = alpha[:, None, None, None]
+        alpha = tf.reshape(alpha, (-1, *[1] * (len(real.shape) - 1)))
         squares = _squared_gradient(discriminator, alpha * real + (1 - alpha) * fake)
         return self.weight * tf.square(tf.sqrt(squares + _EPSILON) - 1)
 
@@ -209,7 +209,7 @@ def _squared_gradient(discriminator, images):
     with tf.GradientTape() as tape:
         tape.watch(images)
         scores = discriminator(images)
-    return tf.reduce_sum(tf.square(tape.gradient(scores, images)), axis=(1, 2, 3))
+    return tf.reduce_sum(tf.square(tape.gradient(scores, images)), axis=range(1, len(images.shape)))
 
 
 GAMES = {

@@ -17,6 +17,7 @@ import keras
 from keras import layers
 
 from keras_genzoo import networks
+from keras_genzoo.networks import instance_normalization
 
 _LARGEST_FACTOR = 8  # filters double with each halving, up to so many times the first layer's
 _MOST_HALVINGS = 8  # of the paper, at 256x256
@@ -93,13 +94,13 @@ def unet(source_shape, target_shape, num_filters=64, dtype=None):
     starts = itertools.accumulate(map(math.prod, masks), initial=0)
     for i, (skip, size) in enumerate(zip(reversed(down[:-1]), reversed(sizes[:-1]), strict=True)):
         x = layers.Conv2DTranspose(skip.shape[-1], use_bias=False, **_convolution(dtype))(x)
-        x = instance_normalization(dtype)(_cropped(x, size, dtype))
+        x = instance_normalization(dtype)(cropped(x, size, dtype))
         if i < _DROPOUTS:
             x = NoiseDropout(_DROPOUT_RATE, next(starts), dtype=dtype)([x, noise])
         x = layers.ReLU(dtype=dtype)(x)
         x = layers.Concatenate(dtype=dtype)([x, skip])
     x = layers.Conv2DTranspose(target_shape[-1], **_convolution(dtype))(x)
-    x = layers.Activation("tanh", dtype="float32")(_cropped(x, target_shape[:2], dtype))
+    x = layers.Activation("tanh", dtype="float32")(cropped(x, target_shape[:2], dtype))
     return keras.Model([sources, noise], layers.Rescaling(0.5, 0.5, dtype="float32")(x), name="generator")
 
 
@@ -126,8 +127,8 @@ def patch_discriminator(
     70, 4 at 34, 2 at 16; there is a score for every 8x8 (4x4, 2x2) pixels, so that those at the border see beyond it,
     where the paper has two rows and columns less (30x30 scores of 256x256 pixels, here 32x32).
 
-    With `"layer"`, and with `"batch"` in training, a score also depends on the rest of the image, by the statistics
-    that normalise its features.
+    With `"layer"` and `"instance"`, and with `"batch"` in training, a score also depends on the rest of the image, by
+    the statistics that normalise its features.
 
     Args:
         target_shape: tuple `(h, w, c)`; images may be smaller than the patch.
@@ -135,8 +136,8 @@ def patch_discriminator(
         num_filters: int, of the first layer; layers inwards have up to 8 times as many. 64 in the paper.
         patch: 16, 34, 70, 142 or 286 pixels (the paper has 16, 70 and 286), or None for one score `(n, 1, 1, 1)` of
             the whole image.
-        normalization: one of `networks.NORMALIZATIONS`, after every convolution but the first and the last
-            (`"spectral"`: of every weight).
+        normalization: one of `networks.NORMALIZATIONS`, or `"instance"`, after every convolution but the first and the
+            last (`"spectral"`: of every weight).
         num_scores: int, scores of each patch, on the last axis.
         dtype: Keras dtype policy.
 
@@ -177,11 +178,6 @@ def patch_discriminator(
     return keras.Model(inputs, scores, name="discriminator")
 
 
-def instance_normalization(dtype=None):
-    """Each channel of each image by its own mean and variance, with a scale and an offset a channel."""
-    return layers.GroupNormalization(groups=-1, epsilon=1e-5, dtype=dtype)
-
-
 def _sizes(source_shape):
     """Height and width after each halving of an image, until its shorter side is 1."""
     height, width = source_shape[:2]
@@ -208,6 +204,7 @@ def _convolution(dtype, strides=2):
     }
 
 
-def _cropped(x, size, dtype):
+def cropped(x, size, dtype):
+    """Maps without the rows and columns at the end that `size`, a height and a width, has no room for."""
     surplus = x.shape[1] - size[0], x.shape[2] - size[1]
     return layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype=dtype)(x) if any(surplus) else x
