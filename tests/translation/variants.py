@@ -8,8 +8,7 @@ SIZES = {"image_shape": IMAGE_SHAPE, "source_shape": IMAGE_SHAPE}
 # Small weights, beside whose terms the game is large enough to be seen in a step.
 VARIANTS = {
     "Pix2Pix": {"num_filters": 4, "l1_weight": 0.2},
-    "CycleGAN": {"num_filters": 4, "num_residual_blocks": 1, "cycle_weight": 0.1},
-    "CycleGAN identity": {"num_filters": 4, "num_residual_blocks": 1, "cycle_weight": 0.1, "identity_weight": 0.1},
+    "CycleGAN": {"num_filters": 4, "num_residual_blocks": 1, "cycle_weight": 0.1, "identity_weight": 0.1},
     "DiscoGAN": {"num_filters": 4, "reconstruction_weight": 0.02},
     "DiscoGAN points": {"image_shape": None, "source_shape": (3,), "shape": (2,), "reconstruction_weight": 0.2},
     "DTN": {"features": "classifier_digits", "num_filters": 4}

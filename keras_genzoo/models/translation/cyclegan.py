@@ -184,9 +184,7 @@ class CycleGAN(TwoWayModel):
         num_pooled = tf.convert_to_tensor(self.num_pooled)
         given = []
         for pool, fakes in zip(self.pools, (fake_targets, fake_sources), strict=True):
-            draws = self.draw(
-                lambda n, seed: tf.random.stateless_uniform((n, 2), seed, alg="philox"), tf.shape(fakes)[0]
-            )
+            draws = self.draw(_uniform_pairs, tf.shape(fakes)[0])
             every = _of_all_replicas(fakes), _of_all_replicas(draws)
             past, kept, num_kept = image_pool.exchange(tf.convert_to_tensor(pool), num_pooled, *every)
             pool.assign(kept)
