@@ -6,6 +6,8 @@ outside: `require` marks it, `clear_errors` knows it again.
 """
 
 import contextlib
+import math
+import numbers
 import operator
 import re
 
@@ -121,6 +123,13 @@ def positive_integers(name, values, length=None):
         )
         raise ValueError(f"`{name}` must be {wanted}; got {values[0] if length == 1 else values!r}.")
     return result
+
+
+def not_negative(name, value):
+    """The value; ValueError unless it is a finite number, 0 or more."""
+    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+        raise ValueError(f"`{name}` must be a number, not negative; got {value!r}.")
+    return value
 
 
 def distinct_names(name, value, choices):

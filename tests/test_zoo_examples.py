@@ -88,6 +88,15 @@ TOY = {
         "autoregressive": "pixelcnn_digits",
         "num_samples": 16,
     },
+    "unpaired": {
+        "dataset": "digits",
+        "judge": "classifier_digits",
+        "num_steps": 20,
+        "batch_size": 32,
+        "num_filters": 4,
+        "num_steps_of_points": 20,
+        "num_steps_of_dtn": 10,
+    },
     "vae_mnist": {
         "dataset": "digits",
         "epochs": 2,

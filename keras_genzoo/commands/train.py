@@ -9,11 +9,8 @@ from keras_genzoo import recipes, run_folder
 from keras_genzoo.command_line import complete_presets, complete_recipes, goes_on, plain_errors, verbose_option
 from keras_genzoo.recipes import settings
 
-_FLIPS = (
-    "flip",
-    "crop",
-    "jitter",
-)  # of all that is trained on; the others are for players, see `adversarial.augmentation`
+# What varies all that is trained on; the others are for players, see `adversarial.augmentation`.
+_FLIPS = ("flip", "crop", "jitter")
 _DIFFERENTIABLE = ("color", "translation", "cutout")
 _LOGS = ("tensorboard", "wandb")
 _RESUME = "Go on with the run in the output folder, as if it had never stopped."

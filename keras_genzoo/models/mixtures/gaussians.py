@@ -12,7 +12,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo import distributions
+from keras_genzoo import checks, distributions
 
 _COVARIANCES = ("full", "tied", "diagonal")
 _BLOCK = 8  # dimensions taken at a time, of full covariances: what is computed of one fits in a cache
@@ -31,8 +31,7 @@ class Gaussians:
 
     def __init__(self, k, d, covariance, regularization):
         distributions.check_choice("covariance", covariance, _COVARIANCES)
-        if not 0 <= regularization < math.inf:
-            raise ValueError(f"`regularization` must be a number, not negative; got {regularization!r}.")
+        checks.not_negative("regularization", regularization)
         self.k, self.d, self.covariance, self.regularization = k, d, covariance, regularization
         self.scale_shape = {"full": (k, d, d), "tied": (d, d), "diagonal": (k, d)}[covariance]
         self.sum_shapes = {"first": (k, d), "second": self.scale_shape}

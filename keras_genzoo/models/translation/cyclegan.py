@@ -20,12 +20,12 @@ import functools
 import keras
 import tensorflow as tf
 
-from keras_genzoo.checks import positive_integers
+from keras_genzoo.checks import not_negative, positive_integers
 from keras_genzoo.models.adversarial.players import per_sample
 from keras_genzoo.models.translation import image_pool
 from keras_genzoo.models.translation.networks import PATCHES, patch_discriminator
 from keras_genzoo.models.translation.residual_networks import SMALLEST_SIDE, residual_generator
-from keras_genzoo.models.translation.two_way_model import TwoWayModel, check_weight
+from keras_genzoo.models.translation.two_way_model import TwoWayModel
 from keras_genzoo.networks import Builder
 
 _PATCH_OF_SIDE = {256: 70, 64: 34, 16: 16}  # shorter side from which -> patch, as in `Pix2Pix`; below, the whole image
@@ -78,8 +78,6 @@ class CycleGAN(TwoWayModel):
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
         if num_residual_blocks is not None:
             (num_residual_blocks,) = positive_integers("num_residual_blocks", [num_residual_blocks], 1)
-        check_weight("cycle_weight", cycle_weight)
-        check_weight("identity_weight", identity_weight)
         if pool_size != 0:
             (pool_size,) = positive_integers("pool_size", [pool_size], 1)
         if identity_weight and self.image_shape != self.source_shape:
@@ -96,7 +94,9 @@ class CycleGAN(TwoWayModel):
         if None in given.values():
             self._check_sides(patch)
         self.num_residual_blocks, self.patch = num_residual_blocks, patch
-        self.cycle_weight, self.identity_weight, self.pool_size = cycle_weight, identity_weight, pool_size
+        self.cycle_weight = not_negative("cycle_weight", cycle_weight)
+        self.identity_weight = not_negative("identity_weight", identity_weight)
+        self.pool_size = pool_size
         side = min(self.image_shape[:2])
         patch = patch or next((size for least, size in _PATCH_OF_SIDE.items() if side >= least), "image")
         build_generator = functools.partial(

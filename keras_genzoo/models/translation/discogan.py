@@ -25,10 +25,10 @@ import tensorflow as tf
 from keras import layers
 
 from keras_genzoo import networks
-from keras_genzoo.checks import positive_integers
+from keras_genzoo.checks import not_negative, positive_integers
 from keras_genzoo.models.adversarial.players import per_sample
 from keras_genzoo.models.translation.networks import cropped, patch_discriminator
-from keras_genzoo.models.translation.two_way_model import TwoWayModel, check_weight
+from keras_genzoo.models.translation.two_way_model import TwoWayModel
 from keras_genzoo.networks import Builder
 
 _SMALLEST_SIDE = 4  # pixels; images are halved until their shorter side would be less, at most four times
@@ -115,8 +115,7 @@ class DiscoGAN(TwoWayModel):
     ):
         super().__init__(image_shape, source_shape, shape, **kwargs)
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
-        check_weight("reconstruction_weight", reconstruction_weight)
-        self.reconstruction_weight = reconstruction_weight
+        self.reconstruction_weight = not_negative("reconstruction_weight", reconstruction_weight)
         self.discriminates_images = self.is_of_images
         given = {
             "generator": generator,

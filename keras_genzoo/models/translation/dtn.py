@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import networks
-from keras_genzoo.checks import positive_integers
+from keras_genzoo.checks import not_negative, positive_integers
 from keras_genzoo.evaluation.classifier import Classifier
 from keras_genzoo.evaluation.features import load_classifier
 from keras_genzoo.models.adversarial.dcgan import conv_generator
@@ -78,10 +78,7 @@ class DTN(Players, TranslationModel):
         super().__init__(image_shape, source_shape, **kwargs)
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
         weights = {"const_weight": const_weight, "identity_weight": identity_weight, "tv_weight": tv_weight}
-        for name, weight in weights.items():
-            if not 0 <= weight < math.inf:
-                raise ValueError(f"`{name}` must be a number, not negative; got {weight!r}.")
-        self.const_weight, self.identity_weight, self.tv_weight = weights.values()
+        self.const_weight, self.identity_weight, self.tv_weight = (not_negative(*item) for item in weights.items())
         self.features = _network_of(features)
         self.features.trainable = False
         self.feature_dim = _feature_dim(self.features, self.source_shape, self.image_shape)

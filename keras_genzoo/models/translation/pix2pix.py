@@ -9,13 +9,12 @@ first. The L1 term alone would draw the median of what is possible, which is blu
 """
 
 import functools
-import math
 
 import keras
 import tensorflow as tf
 
 from keras_genzoo import domains, networks, serving
-from keras_genzoo.checks import positive_integers
+from keras_genzoo.checks import not_negative, positive_integers
 from keras_genzoo.graph_method import graph_method
 from keras_genzoo.models.adversarial.players import Players, per_sample
 from keras_genzoo.models.translation.networks import PATCHES, patch_discriminator, unet
@@ -60,14 +59,12 @@ class Pix2Pix(Players, TranslationModel):
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
         if patch not in (None, "image", *PATCHES):
             raise ValueError(f"`patch` must be one of {', '.join(map(str, PATCHES))}, 'image' or None; got {patch!r}.")
-        if not 0 <= l1_weight < math.inf:
-            raise ValueError(f"`l1_weight` must be a number, not negative; got {l1_weight!r}.")
         if None in (generator, discriminator) and self.image_shape[:2] != self.source_shape[:2]:
             raise ValueError(
                 f"`source_shape` must have the sides of `image_shape`; got {self.source_shape} and {self.image_shape}. "
                 "Resize one of the two sets (tf.image.resize)."
             )
-        self.patch, self.l1_weight = patch, l1_weight
+        self.patch, self.l1_weight = patch, not_negative("l1_weight", l1_weight)
         side = min(self.image_shape[:2])
         patch = patch or next((size for least, size in _PATCH_OF_SIDE.items() if side >= least), "image")
         build_generator = functools.partial(unet, num_filters=num_filters)

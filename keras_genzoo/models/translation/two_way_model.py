@@ -9,7 +9,6 @@ have nothing to do with each other, a step is
 """
 
 import dataclasses
-import math
 
 import keras
 import tensorflow as tf
@@ -220,12 +219,6 @@ class TwoWayModel(Players, TranslationModel):
         inputs = {"targets": dataclasses.replace(self.sample_domain, name="targets"), "seed": domains.seed()}
         back = serving.Signature(translate_back, inputs, self.condition_input())
         return {**super().signatures(), "translate_back": back}
-
-
-def check_weight(name, value):
-    """ValueError unless a weight is a number, not negative."""
-    if not 0 <= value < math.inf:
-        raise ValueError(f"`{name}` must be a number, not negative; got {value!r}. 0 leaves its term out.")
 
 
 def _mean_cycle(distances):
