@@ -52,10 +52,10 @@ RECIPES = {
             "bits."
         ),
         model="DiagonalBiLSTM",
-        arguments={"num_filters": 24, "num_layers": 3},
+        arguments={"num_filters": 32, "num_layers": 1},
         dataset="binarized_mnist",
         optimizers={"optimizer": _RECURRENT_OPTIMIZER},
-        epochs=70,
+        epochs=24,
         chosen_on="validation",
         batch_size=32,
         published=(
@@ -234,7 +234,7 @@ RECIPES = {
                 arguments={"use_ema": True, "ema_momentum": 0.999},
             )
         },
-        epochs=22,
+        epochs=4,
         batch_size=32,
         published=(
             Published(

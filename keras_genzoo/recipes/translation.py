@@ -28,15 +28,15 @@ RECIPES = {
     ),
     "cyclegan_digits": Recipe(
         description=(
-            "CycleGAN (Zhu et al. 2017, https://arxiv.org/abs/1703.10593): 8x8 handwritten digits from inverted ones "
-            "and back, learnt without pairs."
+            "CycleGAN (Zhu et al. 2017, https://arxiv.org/abs/1703.10593): 8x8 handwritten digits from coarse ones "
+            "of half their resolution and back, learnt without pairs."
         ),
         model="CycleGAN",
-        arguments={"num_filters": 16, "num_residual_blocks": 2},
+        arguments={"num_filters": 16, "num_residual_blocks": 2, "identity_weight": 5.0},
         dataset="digits",
-        data_options={"source": "inverted", "unpaired": True},
+        data_options={"source": "low_resolution", "unpaired": True},
         optimizers=_players(1e-3),
-        epochs=40,
+        epochs=24,
         batch_size=32,
         limits=TOY,
     ),
@@ -56,13 +56,13 @@ RECIPES = {
     ),
     "discogan_digits": Recipe(
         description=(
-            "DiscoGAN (Kim et al. 2017, https://arxiv.org/abs/1703.05192): 8x8 handwritten digits from inverted ones "
-            "and back, learnt without pairs."
+            "DiscoGAN (Kim et al. 2017, https://arxiv.org/abs/1703.05192): 8x8 handwritten digits from coarse ones "
+            "of half their resolution and back, learnt without pairs."
         ),
         model="DiscoGAN",
         arguments={"num_filters": 32},
         dataset="digits",
-        data_options={"source": "inverted", "unpaired": True},
+        data_options={"source": "low_resolution", "unpaired": True},
         optimizers=_players(2e-4),
         epochs=60,
         batch_size=32,

@@ -206,14 +206,29 @@ def test_two_devices_keep_the_pool_of_one(two_devices):
 # ---- what it learns ----
 
 
+def pixelwise():
+    """A generator that changes each pixel by its own level alone."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(16, 1, activation="tanh"),
+            layers.Conv2D(1, 1, activation="sigmoid"),
+        ]
+    )
+
+
 @pytest.mark.slow
-def test_a_known_bijection_is_found_without_pairs():
-    """Of digits and inverted digits, y = 1 - x: RMSE on held-out pairs, both ways, far below that of copying."""
+def test_the_only_map_there_is_is_found_without_pairs():
+    """Of digits and inverted digits, y = 1 - x: RMSE on held-out pairs, both ways, far below that of copying.
+
+    Of maps of one pixel at a time no other makes the one law of the other. The paper's generators are free to make
+    another digit of each, and to undo that: with them this test finds a permutation, which costs nothing.
+    """
     keras.utils.set_random_seed(0)
     data = gz.data.load("digits", "train", batch_size=32, source="inverted", unpaired=True, seed=0)
-    model = gz.CycleGAN((8, 8, 1), num_filters=16, num_residual_blocks=2)
-    rates = {name: keras.optimizers.Adam(1e-3, beta_1=0.5) for name in PLAYERS}
-    model.compile(**rates)
+    model = gz.CycleGAN((8, 8, 1), num_filters=16, generator=pixelwise(), back_generator=pixelwise())
+    model.compile(**{name: keras.optimizers.Adam(2e-3, beta_1=0.5) for name in PLAYERS})
     model.fit(data, epochs=8, verbose=0)
     held_out = gz.data.load("digits", "test", batch_size=360, source="inverted", shuffle=False)
     y, x = (part.numpy() / np.float32(255) for part in next(iter(held_out)))
@@ -222,7 +237,7 @@ def test_a_known_bijection_is_found_without_pairs():
         return float(np.sqrt(np.mean((a - b) ** 2)))
 
     assert rmse(x, y) > 0.6
-    assert rmse(model.translate(x), y) < 0.15 and rmse(model.translate_back(y), x) < 0.15
+    assert rmse(model.translate(x), y) < 0.1 and rmse(model.translate_back(y), x) < 0.1
 
 
 # ---- arguments ----
