@@ -32,19 +32,12 @@ VARIANTS = {
     },
     # Few levels: of 256, one in a few thousand pixels falls on another when its uniform number meets a rounding error.
     "PixelCNNPlusPlus": {
-        "num_levels": 8,
-        "num_filters": 4,
-        "num_residual_blocks": 1,
-        "num_scales": 2,
-        "num_mixtures": 3,
-    },
-    "PixelCNNPlusPlus conditional 5 levels": {
         "num_classes": NUM_CLASSES,
         "num_levels": 5,
         "num_filters": 4,
         "num_residual_blocks": 1,
         "num_scales": 2,
-        "dropout": 0.0,
+        "num_mixtures": 3,
     },
     "MultiScalePixelRNN": {"factor": 2, "num_levels": 3, "num_filters": 3, "num_layers": 1},
 }
