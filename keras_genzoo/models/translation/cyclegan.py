@@ -23,12 +23,10 @@ import tensorflow as tf
 from keras_genzoo.checks import not_negative, positive_integers
 from keras_genzoo.models.adversarial.players import per_sample
 from keras_genzoo.models.translation import image_pool
-from keras_genzoo.models.translation.networks import PATCHES, patch_discriminator
+from keras_genzoo.models.translation.networks import PATCHES, check_patch, patch_discriminator, patch_for
 from keras_genzoo.models.translation.residual_networks import SMALLEST_SIDE, residual_generator
 from keras_genzoo.models.translation.two_way_model import TwoWayModel
 from keras_genzoo.networks import Builder
-
-_PATCH_OF_SIDE = {256: 70, 64: 34, 16: 16}  # shorter side from which -> patch, as in `Pix2Pix`; below, the whole image
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
@@ -97,15 +95,13 @@ class CycleGAN(TwoWayModel):
         self.cycle_weight = not_negative("cycle_weight", cycle_weight)
         self.identity_weight = not_negative("identity_weight", identity_weight)
         self.pool_size = pool_size
-        side = min(self.image_shape[:2])
-        patch = patch or next((size for least, size in _PATCH_OF_SIDE.items() if side >= least), "image")
         build_generator = functools.partial(
             residual_generator, num_filters=num_filters, num_residual_blocks=num_residual_blocks
         )
         build_discriminator = functools.partial(
             patch_discriminator,
             num_filters=num_filters,
-            patch=None if patch == "image" else patch,
+            patch=patch_for(self.image_shape, patch),
             normalization="instance",
         )
         self.add_networks(Builder(build_generator), Builder(build_discriminator), given, (None, None, 1))
@@ -115,8 +111,7 @@ class CycleGAN(TwoWayModel):
 
     def _check_sides(self, patch):
         """ValueError where the networks of the paper do not fit the images, or a patch is unknown or too large."""
-        if patch not in (None, "image", *PATCHES):
-            raise ValueError(f"`patch` must be one of {', '.join(map(str, PATCHES))}, 'image' or None; got {patch!r}.")
+        check_patch(patch)
         height, width = self.image_shape[:2]
         if (height, width) != self.source_shape[:2]:
             raise ValueError(

@@ -26,6 +26,20 @@ _DROPOUTS = 3  # layers of the way up, from the innermost
 _DROPOUT_RATE = 0.5
 
 PATCHES = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}  # side of what one score sees -> layers of stride 2
+_PATCH_OF_SIDE = {256: 70, 64: 34, 16: 16}  # shorter side from which -> patch by default; below, the whole image
+
+
+def check_patch(patch):
+    """ValueError for an argument `patch` of a model that is none of those there are."""
+    if patch not in (None, "image", *PATCHES):
+        raise ValueError(f"`patch` must be one of {', '.join(map(str, PATCHES))}, 'image' or None; got {patch!r}.")
+
+
+def patch_for(image_shape, patch):
+    """What `patch_discriminator` takes for the argument `patch` of a model of such images."""
+    side = min(image_shape[:2])
+    patch = patch or next((size for least, size in _PATCH_OF_SIDE.items() if side >= least), "image")
+    return None if patch == "image" else patch
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")

@@ -17,11 +17,9 @@ from keras_genzoo import domains, networks, serving
 from keras_genzoo.checks import not_negative, positive_integers
 from keras_genzoo.graph_method import graph_method
 from keras_genzoo.models.adversarial.players import Players, per_sample
-from keras_genzoo.models.translation.networks import PATCHES, patch_discriminator, unet
+from keras_genzoo.models.translation.networks import check_patch, patch_discriminator, patch_for, unet
 from keras_genzoo.networks import Builder
 from keras_genzoo.translation_model import TranslationModel
-
-_PATCH_OF_SIDE = {256: 70, 64: 34, 16: 16}  # shorter side from which -> patch; below, the whole image
 
 
 @keras.saving.register_keras_serializable(package="keras_genzoo")
@@ -57,19 +55,16 @@ class Pix2Pix(Players, TranslationModel):
     ):
         super().__init__(image_shape, source_shape, **kwargs)
         (self.num_filters,) = positive_integers("num_filters", [num_filters], 1)
-        if patch not in (None, "image", *PATCHES):
-            raise ValueError(f"`patch` must be one of {', '.join(map(str, PATCHES))}, 'image' or None; got {patch!r}.")
+        check_patch(patch)
         if None in (generator, discriminator) and self.image_shape[:2] != self.source_shape[:2]:
             raise ValueError(
                 f"`source_shape` must have the sides of `image_shape`; got {self.source_shape} and {self.image_shape}. "
                 "Resize one of the two sets (tf.image.resize)."
             )
         self.patch, self.l1_weight = patch, not_negative("l1_weight", l1_weight)
-        side = min(self.image_shape[:2])
-        patch = patch or next((size for least, size in _PATCH_OF_SIDE.items() if side >= least), "image")
         build_generator = functools.partial(unet, num_filters=num_filters)
         build_discriminator = functools.partial(
-            patch_discriminator, num_filters=num_filters, patch=None if patch == "image" else patch
+            patch_discriminator, num_filters=num_filters, patch=patch_for(self.image_shape, patch)
         )
         shapes = self.image_shape, self.source_shape
         self.generator = self.network("generator", generator or Builder(build_generator), *reversed(shapes))
