@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_genzoo as gz
+from tests.translation import plain_step
 
 RNG = np.random.default_rng(0)
 TARGETS, SOURCES = (tf.constant(RNG.uniform(size=(5, 4, 4, 1)), tf.float32) for _ in "yx")
@@ -54,31 +55,24 @@ def test_a_step_is_the_two_updates_of_the_paper():
     def mean_square(x):
         return tf.reduce_mean(tf.square(x))
 
-    def descend(rate, loss, tape, *networks):
-        variables = [variable for network in networks for variable in network.trainable_variables]
-        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-            variable.assign_sub(rate * tf.convert_to_tensor(gradient))
-
     fake_y, fake_x = tf.constant(g(SOURCES)), tf.constant(f(TARGETS))
     with tf.GradientTape() as tape:
         loss_of_d = (mean_square(d_y(TARGETS) - 1) + mean_square(d_y(fake_y))) / 2
         loss_of_d += (mean_square(d_x(SOURCES) - 1) + mean_square(d_x(fake_x))) / 2
-    descend(PLAYERS["discriminator_optimizer"], loss_of_d, tape, d_y, d_x)
+    plain_step.descend(PLAYERS["discriminator_optimizer"], loss_of_d, tape, d_y, d_x)
     with tf.GradientTape() as tape:
         fake_y, fake_x = g(SOURCES), f(TARGETS)
         cycles = [tf.reduce_mean(tf.abs(f(fake_y) - SOURCES)), tf.reduce_mean(tf.abs(g(fake_x) - TARGETS))]
         identities = [tf.reduce_mean(tf.abs(g(TARGETS) - TARGETS)), tf.reduce_mean(tf.abs(f(SOURCES) - SOURCES))]
         loss_of_g = mean_square(d_y(fake_y) - 1) + mean_square(d_x(fake_x) - 1)
         loss_of_g += 10 * sum(cycles) + 5 * sum(identities)
-    descend(PLAYERS["generator_optimizer"], loss_of_g, tape, g, f)
+    plain_step.descend(PLAYERS["generator_optimizer"], loss_of_g, tape, g, f)
 
     metrics = {name: float(value) for name, value in model.train_step((TARGETS, SOURCES)).items()}
     assert metrics["cycle"] == pytest.approx(float(sum(cycles)) / 2, rel=1e-5)
     assert metrics["discriminator_loss"] == pytest.approx(float(loss_of_d), rel=1e-5)
     assert metrics["generator_loss"] == pytest.approx(float(loss_of_g), rel=1e-5)
-    for name, peer in peers.items():
-        for weight, expected in zip(networks[name].trainable_variables, peer.trainable_variables, strict=True):
-            np.testing.assert_allclose(weight.numpy(), expected.numpy(), atol=2e-6, err_msg=name)
+    plain_step.assert_same_weights(networks, peers)
 
 
 def test_validation_reports_what_training_minimises():

@@ -8,7 +8,7 @@ import tensorflow as tf
 import keras_genzoo as gz
 from keras_genzoo.models.translation.discogan import encoder_decoder
 from keras_genzoo.optimizers import LinearDecay
-from tests.translation import gaussian_toy
+from tests.translation import gaussian_toy, plain_step
 
 RNG = np.random.default_rng(0)
 TARGETS = tf.constant(RNG.normal(size=(6, 2)), tf.float32)
@@ -40,31 +40,24 @@ def test_a_step_is_the_two_updates_of_the_paper():
     def nats(probability):
         return -tf.reduce_mean(tf.math.log(probability))
 
-    def descend(rate, loss, tape, *networks):
-        variables = [variable for network in networks for variable in network.trainable_variables]
-        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-            variable.assign_sub(rate * tf.convert_to_tensor(gradient))
-
     fakes = tf.constant(g(SOURCES)), tf.constant(f(TARGETS))
     with tf.GradientTape() as tape:
         loss_of_d = sum(
             nats(tf.sigmoid(d(real))) + nats(1 - tf.sigmoid(d(fake)))
             for d, real, fake in zip((d_y, d_x), (TARGETS, SOURCES), fakes, strict=True)
         )
-    descend(RATES["discriminator_optimizer"], loss_of_d, tape, d_y, d_x)
+    plain_step.descend(RATES["discriminator_optimizer"], loss_of_d, tape, d_y, d_x)
     with tf.GradientTape() as tape:
         fake_y, fake_x = g(SOURCES), f(TARGETS)
         came_back = tf.reduce_mean((f(fake_y) - SOURCES) ** 2) + tf.reduce_mean((g(fake_x) - TARGETS) ** 2)
         loss_of_g = nats(tf.sigmoid(d_y(fake_y))) + nats(tf.sigmoid(d_x(fake_x))) + 2 * came_back
-    descend(RATES["generator_optimizer"], loss_of_g, tape, g, f)
+    plain_step.descend(RATES["generator_optimizer"], loss_of_g, tape, g, f)
 
     metrics = {name: float(value) for name, value in model.train_step((TARGETS, SOURCES)).items()}
     assert metrics["cycle"] == pytest.approx(float(came_back) / 2, rel=1e-5)
     assert metrics["discriminator_loss"] == pytest.approx(float(loss_of_d), rel=1e-5)
     assert metrics["generator_loss"] == pytest.approx(float(loss_of_g), rel=1e-5)
-    for name, peer in peers.items():
-        for weight, expected in zip(networks[name].trainable_variables, peer.trainable_variables, strict=True):
-            np.testing.assert_allclose(weight.numpy(), expected.numpy(), atol=2e-6, err_msg=name)
+    plain_step.assert_same_weights(networks, peers)
 
 
 def test_an_exact_inverse_costs_nothing():
