@@ -103,7 +103,9 @@ def card(name, facts):
 
 def _epochs(facts):
     kept, stopped = facts.get("kept_epoch", facts["epochs"]), facts.get("stopped")
-    text = f"{facts['epochs']} epochs" if kept == facts["epochs"] else f"epoch {kept} of {facts['epochs']}"
+    text = f"epoch {kept} of {facts['epochs']}"
+    if kept == facts["epochs"]:
+        text = f"{kept} epochs" if kept != 1 else "1 epoch"
     return text + (f" (stopped: {stopped})" if stopped else "")
 
 

@@ -69,10 +69,10 @@ RECIPES = {
             "A Row LSTM (van den Oord et al. 2016, https://arxiv.org/abs/1601.06759) of handwritten digits in bits."
         ),
         model="RowLSTM",
-        arguments={"num_filters": 24, "num_layers": 4},
+        arguments={"num_filters": 32, "num_layers": 3},
         dataset="binarized_mnist",
         optimizers={"optimizer": _RECURRENT_OPTIMIZER},
-        epochs=50,
+        epochs=12,
         chosen_on="validation",
         batch_size=32,
         published=(Published(value=80.54, model="Row LSTM", source=_PIXEL_RNN_PAPER, **_STATIC),),

@@ -46,11 +46,11 @@ RECIPES = {
             "and back, learnt without pairs."
         ),
         model="CycleGAN",
-        arguments={"num_filters": 32, "num_residual_blocks": 3},
+        arguments={"num_filters": 32, "num_residual_blocks": 1},
         dataset="mnist",
         data_options={"source": "coloured", "unpaired": True},
         optimizers=_players(2e-4),
-        epochs=2,
+        epochs=1,
         batch_size=16,
         limits="A small stand-in for the paper's photographs and paintings: the map from source to target is known.",
     ),
